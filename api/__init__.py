@@ -1,0 +1,1 @@
+"""The live feed, the REST API and the dashboard."""

@@ -1,0 +1,1 @@
+"""Running Steamline: the local stack without Docker, and the files of a deployment."""

@@ -1,0 +1,1 @@
+"""Dataflows and their edges."""

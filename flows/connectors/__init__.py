@@ -1,0 +1,1 @@
+"""All that Bytewax or a server touches."""

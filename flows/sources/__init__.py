@@ -1,0 +1,1 @@
+"""One module a data source: payload to events."""

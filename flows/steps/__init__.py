@@ -1,0 +1,1 @@
+"""(state, event) -> (state, outputs), plain Python."""

@@ -1,0 +1,1 @@
+"""The pure centre: odds, features, boosters, staking. No server, no engine."""

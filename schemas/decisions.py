@@ -1,0 +1,138 @@
+"""Output messages: features, predictions, stakes, alerts, dead letters."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.events import GameId, Name
+from schemas.markets import Market, Side, Target
+from schemas.time import Micros
+
+Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Message(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    game_id: GameId
+    position: int = Field(ge=1)
+    """How many of the game's events had been folded in: with the game, the as-of of the message."""
+    as_of_us: Micros
+    """Latest event time among those events."""
+    simulated: bool = False
+
+
+class FeatureHeader(Message):
+    """What stands before the float32 bytes of a stored vector."""
+
+    feature_set: str
+    """Hash of names, order, units and formulas: model and vector must agree on it."""
+    count: int = Field(gt=0)
+    completeness: Probability
+    """Share of features that are not missing."""
+    source_age_ms: dict[str, int]
+    """Age at `as_of_us` of the newest event of each source."""
+
+
+class SideQuote(BaseModel):
+    """The best fresh price on one side."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    side: Side
+    book: Name
+    price: float = Field(gt=1.0)
+    age_ms: int = Field(ge=0)
+    edge: float | None
+    """Expected return per unit staked, given no push; none where no model priced the side."""
+
+
+class Prediction(Message):
+    """One target of one game at one position."""
+
+    prediction_id: str
+    target: Target
+    model_version: str
+    feature_set: str
+    start_time_us: Micros
+    cutoff_us: Micros
+    line: float | None = None
+    """Total runs that `probability` refers to; none for the moneyline."""
+    probability: Probability
+    """Home wins (moneyline) or over, given no push (total, runs)."""
+    market_probability: Probability
+    """The same from the no-vig consensus."""
+    mean_runs: float | None = None
+    """Expected total runs (target `runs` only)."""
+    fair_price: float = Field(gt=1.0)
+    best: list[SideQuote]
+    odds_age_ms: int = Field(ge=0)
+    """Age of the newest quote in the consensus."""
+    books: int = Field(ge=1)
+    """How many books made the consensus."""
+    completeness: Probability
+
+
+class Refusal(StrEnum):
+    """Why nothing is staked."""
+
+    LOCKED = "locked"
+    STALE_ODDS = "stale_odds"
+    NO_PRICE = "no_price"
+    NO_PREDICTION = "no_prediction"
+    EDGE_TOO_SMALL = "edge_too_small"
+    INCOMPLETE = "incomplete"
+    SIMULATED = "simulated"
+
+
+class Stake(Message):
+    """What to bet on one market of one game, or why nothing."""
+
+    stake_id: str
+    market: Market
+    model_version: str
+    bankroll: Name
+    side: Side | None = None
+    book: Name | None = None
+    line: float | None = None
+    price: float | None = Field(default=None, gt=1.0)
+    probability: Probability | None = None
+    edge: float | None = None
+    kelly_full: float | None = Field(default=None, ge=0.0, le=1.0)
+    """Growth-optimal fraction of the bankroll, before scaling and caps."""
+    fraction: float = Field(ge=0.0, le=1.0)
+    amount: float = Field(ge=0.0)
+    """`fraction` of the bankroll, in its currency."""
+    refusals: list[Refusal]
+    """Empty exactly when `fraction` is above zero."""
+
+
+class AlertKind(StrEnum):
+    LOCKED = "locked"
+    UNLOCKED = "unlocked"
+
+
+class Alert(Message):
+    alert_id: str
+    kind: AlertKind
+    detail: str
+
+
+class DeadLetter(BaseModel):
+    """An input record that could not be used, whole."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    letter_id: str
+    reason: str
+    detail: str
+    source: str
+    """Topic, partition and offset the record was read from."""
+    topic: str
+    partition: int = Field(ge=0)
+    offset: int = Field(ge=0)
+    timestamp_us: int
+    """The record's own Kafka timestamp."""
+    key_base64: str | None
+    value_base64: str

@@ -1,0 +1,42 @@
+"""One tree of errors: what went wrong, which key, how to mend it."""
+
+
+class SteamlineError(Exception):
+    """Root of every error that Steamline raises on purpose."""
+
+
+class ConfigError(SteamlineError):
+    """A setting is missing or wrong; start-up stops with this one line."""
+
+    def __init__(self, key: str, problem: str, fix: str) -> None:
+        super().__init__(f"{key}: {problem}. {fix}")
+        self.key = key
+
+
+class DependencyDown(SteamlineError):
+    """A server that is needed now does not answer."""
+
+
+class DeliveryFailed(SteamlineError):
+    """Kafka refused a record for good; the snapshot that would cover it must not be taken."""
+
+
+class OffsetOutOfRange(SteamlineError):
+    """The resume offset is no longer in the topic; going on would skip events silently."""
+
+
+class RejectedEvent(SteamlineError):
+    """An input event that must go to the dead letters."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class ModelRefused(SteamlineError):
+    """A model does not fit this feature set, is damaged, or predicts nonsense."""
+
+
+class DataMissing(SteamlineError):
+    """An archive or data folder does not hold what was asked for."""

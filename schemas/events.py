@@ -1,0 +1,138 @@
+"""Input events: what sources say about a game. Prices are decimal once validated."""
+
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from schemas.markets import GameStatus, Market
+from schemas.odds import OddsFormat, american_to_decimal
+from schemas.time import Micros
+
+GameId = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z]{2,8}-\d{4}-\d{2}-\d{2}-[A-Z0-9]{2,4}-[A-Z0-9]{2,4}-\d$",
+        examples=["mlb-2026-07-20-BOS-NYY-1"],
+    ),
+]
+"""league, local date, away, home, game number of the day: doubleheaders stay apart."""
+
+Name = Annotated[str, Field(min_length=1, max_length=64)]
+EventId = Annotated[str, Field(min_length=1, max_length=128)]
+Percentage = Annotated[float, Field(ge=0.0, le=100.0)]
+
+MIN_OVERROUND = 0.9
+MAX_OVERROUND = 1.5
+MAX_DECIMAL_ODDS = 1_001.0
+
+
+class Event(BaseModel):
+    """What every input event carries."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    event_id: EventId
+    """Deterministic from the source's own identity of the fact; a re-read gives the same id."""
+    game_id: GameId
+    source: Name
+    occurred_at_us: Micros
+    """When the fact became knowable, microseconds UTC: the only clock that decisions use."""
+    simulated: bool = False
+    settles: bool = True
+    """False on all but the last event of one game in one payload: score once they are all in."""
+
+
+class QuoteStatus(StrEnum):
+    OPEN = "open"
+    WITHDRAWN = "withdrawn"
+
+
+class LineMovement(Event):
+    """One book's new two-sided price in one market."""
+
+    book: Name
+    market: Market
+    status: QuoteStatus = QuoteStatus.OPEN
+    odds_format: OddsFormat = OddsFormat.DECIMAL
+    price_home_over: float | None = None
+    price_away_under: float | None = None
+    line: float | None = Field(default=None, ge=-50.0, le=100.0)
+    """Home handicap (run line) or total runs; none for the moneyline."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _to_decimal(cls, data: object) -> object:
+        if not isinstance(data, dict) or data.get("odds_format") != OddsFormat.AMERICAN:
+            return data
+        converted = dict(data)
+        for name in ("price_home_over", "price_away_under"):
+            price = converted.get(name)
+            if isinstance(price, (int, float)) and not isinstance(price, bool):
+                try:
+                    converted[name] = american_to_decimal(price)
+                except ValueError as bad:
+                    raise ValueError(f"{name}: {bad}") from None
+        converted["odds_format"] = OddsFormat.DECIMAL
+        return converted
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        first, second = self.price_home_over, self.price_away_under
+        if self.status is QuoteStatus.WITHDRAWN:
+            if first is not None or second is not None:
+                raise ValueError("price_home_over/price_away_under: a withdrawn quote has no price")
+            return self
+        if first is None or second is None:
+            name = "price_home_over" if first is None else "price_away_under"
+            raise ValueError(f"{name}: an open quote needs both prices")
+        for name, price in (("price_home_over", first), ("price_away_under", second)):
+            if not 1.0 < price <= MAX_DECIMAL_ODDS:
+                raise ValueError(
+                    f"{name}: decimal odds {price:g} outside (1, {MAX_DECIMAL_ODDS:g}]"
+                )
+        if (self.line is None) is not (self.market is Market.MONEYLINE):
+            raise ValueError(f"line: {self.line} does not fit market {self.market.value}")
+        overround = 1.0 / first + 1.0 / second
+        if not MIN_OVERROUND <= overround <= MAX_OVERROUND:
+            raise ValueError(
+                f"overround: {overround:.4f} of {first:g}/{second:g} outside "
+                f"[{MIN_OVERROUND}, {MAX_OVERROUND}]"
+            )
+        return self
+
+
+class BettingSplits(Event):
+    """Share of tickets and of handle (money) on the home or over side, percent 0..100."""
+
+    book: Name
+    market: Market
+    tickets_home_over_pct: Percentage | None = None
+    handle_home_over_pct: Percentage | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.tickets_home_over_pct is None and self.handle_home_over_pct is None:
+            raise ValueError("tickets_home_over_pct/handle_home_over_pct: both missing")
+        return self
+
+
+class GameUpdate(Event):
+    """Schedule and status of a game as the source knew them at `occurred_at_us`."""
+
+    home: Name
+    away: Name
+    start_time_us: Micros
+    status: GameStatus = GameStatus.SCHEDULED
+    mlb_game_pk: int | None = Field(default=None, gt=0)
+    home_starter: Name | None = None
+    away_starter: Name | None = None
+    quotes_stand: bool = False
+    """True when the source looked and its quotes of this game, as last sent, still stand."""
+
+
+class GameResult(Event):
+    """Final score."""
+
+    home_score: int = Field(ge=0, le=60)
+    away_score: int = Field(ge=0, le=60)

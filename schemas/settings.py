@@ -1,0 +1,171 @@
+"""One frozen `Settings`, read once at the edge; parts are handed to what needs them.
+
+Every key is an environment variable or a line in `.env`: `STEAMLINE_KAFKA_BOOTSTRAP` fills
+`settings.kafka.bootstrap`.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from schemas.errors import ConfigError
+
+PREFIX = "STEAMLINE_"
+
+DevigMethod = Literal["multiplicative", "power"]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class KafkaSettings(Section):
+    """Broker, topics and security."""
+
+    bootstrap: str | None = None
+    """host:port list of a running cluster; without it the local stack's broker is used."""
+    prefix: str = Field(default="steamline.", pattern=r"^[a-zA-Z0-9._-]*$")
+    partitions: int = Field(default=8, ge=1, le=4096)
+    replication: int = Field(default=1, ge=1)
+    options: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    """Any further librdkafka property, as JSON: security.protocol, sasl.*, ssl.*."""
+    sasl_password: SecretStr | None = None
+
+    def client_config(self) -> dict[str, str | int | float | bool]:
+        """librdkafka properties shared by every client. Raises ConfigError without a broker."""
+        if not self.bootstrap:
+            raise ConfigError(
+                f"{PREFIX}KAFKA_BOOTSTRAP",
+                "no broker is configured and no local stack is running",
+                "Set it to host:port, or run `steamline stack up`",
+            )
+        config = {"bootstrap.servers": self.bootstrap, **self.options}
+        if self.sasl_password is not None:
+            config["sasl.password"] = self.sasl_password.get_secret_value()
+        return config
+
+
+class RedisSettings(Section):
+    url: SecretStr | None = None
+    """redis://, rediss:// or unix://; user and password belong in it."""
+    prefix: str = "steamline"
+    ttl_hours: float = Field(default=12.0, gt=0.0)
+    """How long a vector outlives the start of its game."""
+
+
+class PostgresSettings(Section):
+    dsn: SecretStr | None = None
+
+
+class MlflowSettings(Section):
+    tracking_uri: SecretStr | None = None
+    artifacts: str | None = None
+    """Where model files go; without it `STEAMLINE_HOME/mlflow`."""
+
+
+class ScoreSettings(Section):
+    """When a game is scored, and on what."""
+
+    cutoff_minutes: float = Field(default=60.0, ge=1.0)
+    """Pre-game models see nothing later than first pitch minus this."""
+    stale_minutes: float = Field(default=30.0, gt=0.0)
+    """A quote not confirmed for longer is out of consensus, best price and stakes."""
+    future_seconds: float = Field(default=300.0, ge=0.0)
+    """An event may be dated this much after its own Kafka timestamp."""
+    late_hours: float = Field(default=6.0, gt=0.0)
+    """An event older than the game's newest by more goes to the dead letters."""
+    max_event_bytes: int = Field(default=65_536, ge=1_024)
+    devig: DevigMethod = "power"
+
+
+class StakingSettings(Section):
+    """How much to bet."""
+
+    name: str = "main"
+    bankroll: float = Field(default=10_000.0, gt=0.0)
+    fraction: float = Field(default=0.25, gt=0.0, le=1.0)
+    """Share of full Kelly."""
+    min_edge: float = Field(default=0.02, ge=0.0)
+    max_fraction: float = Field(default=0.05, gt=0.0, le=1.0)
+    """Cap of one bet, share of the bankroll."""
+    min_completeness: float = Field(default=0.4, ge=0.0, le=1.0)
+
+
+class ApiSettings(Section):
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65_535)
+    ring: int = Field(default=10_000, ge=1)
+    """How many feed messages a reconnecting client can be behind."""
+    heartbeat_ms: int = Field(default=10_000, ge=100)
+    send_timeout_seconds: float = Field(default=30.0, gt=0.0)
+    """A client that takes no byte for this long is closed."""
+    client_queue: int = Field(default=1_000, ge=10)
+    """Messages waiting for one client before it is told of a gap and sent a fresh snapshot."""
+
+
+KNOWN_BOOKS: tuple[str, ...] = (
+    "pinnacle",
+    "circa",
+    "betonlineag",
+    "lowvig",
+    "bookmaker",
+    "draftkings",
+    "fanduel",
+    "betmgm",
+    "williamhill_us",
+    "betrivers",
+    "fanatics",
+    "bovada",
+    "mybookieag",
+    "betus",
+    "bet365",
+    "espnbet",
+)
+"""Order gives each book its column in a game's state, so append, never reorder."""
+
+SHARP_BOOKS: tuple[str, ...] = ("pinnacle", "circa", "betonlineag", "lowvig", "bookmaker")
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=".env",
+        env_nested_delimiter="_",
+        env_nested_max_split=1,
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+    )
+
+    data: Path | None = None
+    """Folder of real historical data (see `steamline data import`)."""
+    home: Path = Path(".steamline")
+    """Local state: stack, archives, recovery, model cache."""
+    books: Annotated[tuple[str, ...], Field(min_length=1, max_length=16)] = KNOWN_BOOKS
+    sharp_books: tuple[str, ...] = SHARP_BOOKS
+    kafka: KafkaSettings = KafkaSettings()
+    redis: RedisSettings = RedisSettings()
+    postgres: PostgresSettings = PostgresSettings()
+    mlflow: MlflowSettings = MlflowSettings()
+    score: ScoreSettings = ScoreSettings()
+    staking: StakingSettings = StakingSettings()
+    api: ApiSettings = ApiSettings()
+
+    @model_validator(mode="after")
+    def _books_fit(self) -> Self:
+        if len(set(self.books)) != len(self.books):
+            raise ValueError("books: a name stands twice")
+        return self
+
+    @classmethod
+    def read(cls) -> Self:
+        """From the environment and `.env`. Raises ConfigError naming the first bad key."""
+        try:
+            return cls()
+        except ValidationError as bad:
+            first = bad.errors()[0]
+            key = PREFIX + "_".join(str(part) for part in first["loc"]).upper()
+            # The value itself stays out of the message: it may be a password.
+            raise ConfigError(key, first["msg"], "docs/settings.md lists what it takes") from None
