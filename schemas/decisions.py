@@ -83,7 +83,6 @@ class Refusal(StrEnum):
     NO_PREDICTION = "no_prediction"
     EDGE_TOO_SMALL = "edge_too_small"
     INCOMPLETE = "incomplete"
-    SIMULATED = "simulated"
 
 
 class Stake(Message):

@@ -1,0 +1,326 @@
+"""Folding events into a game's record: bounded memory, any order, each event once.
+
+The record after a set of events does not depend on the order in which they came, so a late
+event ends where it would have been on time.
+"""
+
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+
+import msgpack
+import numpy as np
+
+from models.features.layout import (
+    GAME,
+    MARKET_INDEX,
+    MAX_BOOKS,
+    MAX_SOURCES,
+    ORDER_BITS,
+    RINGS,
+    Ring,
+    empty_game,
+    layout_hash,
+)
+from models.odds import DEVIG
+from schemas.errors import ConfigError, RejectedEvent
+from schemas.events import BettingSplits, Event, GameUpdate, LineMovement
+from schemas.markets import GameStatus
+from schemas.settings import DevigMethod, Settings
+from schemas.time import US_PER_MINUTE
+
+SNAPSHOT_VERSION = 1
+
+_ORDER_MASK = (1 << ORDER_BITS) - 1
+_SEEN_BUCKET_US = 30 * US_PER_MINUTE
+_PLAYABLE = (GameStatus.SCHEDULED, GameStatus.LIVE)
+
+
+@dataclass(frozen=True)
+class FoldRules:
+    """What the fold needs from settings."""
+
+    book_index: dict[str, int]
+    devig: DevigMethod
+    cutoff_us: int
+    """Length of the cutoff before first pitch."""
+    late_us: int
+    stale_us: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> "FoldRules":
+        if len(settings.books) > MAX_BOOKS:
+            raise ConfigError("STEAMLINE_BOOKS", f"more than {MAX_BOOKS} books", "Name fewer")
+        return cls(
+            book_index={book: index for index, book in enumerate(settings.books)},
+            devig=settings.score.devig,
+            cutoff_us=int(settings.score.cutoff_minutes * US_PER_MINUTE),
+            late_us=int(settings.score.late_hours * 60 * US_PER_MINUTE),
+            stale_us=int(settings.score.stale_minutes * US_PER_MINUTE),
+        )
+
+
+@dataclass
+class GameState:
+    """One game: its record and what is needed to fold the next event."""
+
+    rules: FoldRules
+    record: np.ndarray = field(default_factory=empty_game)
+    """dtype GAME, shape (1,)."""
+    position: int = 0
+    """Distinct events so far."""
+    newest_us: int = 0
+    """Newest event time, held events included."""
+    status: str = GameStatus.SCHEDULED
+    simulated: bool = False
+    dirty: bool = False
+    """Something that features see has changed since the game was last scored."""
+    sources: list[str] = field(default_factory=list)
+    seen: dict[int, set[int]] = field(default_factory=dict)
+    """Half hour of event time -> hashes of the event ids in it."""
+    held: dict[tuple[int, int], tuple[int, int, LineMovement]] = field(default_factory=dict)
+    """(market, book) -> (order, source, newest quote past the cutoff): it enters the features
+    only if the start moves later."""
+
+    def __post_init__(self) -> None:
+        self._devig = DEVIG[self.rules.devig]
+        self._bind()
+
+    def _bind(self) -> None:
+        # A view per field once, not once an event: a field look-up costs as much as the write.
+        self._view: dict[str, Any] = {name: self.record[name][0] for name in GAME.names or ()}
+
+    @property
+    def cutoff_us(self) -> int:
+        """Last event time that features may use; 0 while no schedule is known."""
+        start = int(self.record["start_us"][0])
+        return start - self.rules.cutoff_us if start else 0
+
+    @property
+    def as_of_us(self) -> int:
+        """Newest event time that the features have used."""
+        return int(self.record["as_of_us"][0])
+
+    @property
+    def lock_reason(self) -> str | None:
+        """Why the game must not be priced any more; none while it may be."""
+        if self.status not in _PLAYABLE:
+            return self.status
+        if self._past_cutoff(self.newest_us):
+            return "past cutoff"
+        return None
+
+    def fold(self, event: Event) -> bool:
+        """Take one event in; False for a repeat. Raises RejectedEvent for one far too late."""
+        moment = event.occurred_at_us
+        if moment < self.newest_us - self.rules.late_us:
+            raise RejectedEvent(
+                "too_late",
+                f"{(self.newest_us - moment) / US_PER_MINUTE:.0f} min behind the newest event",
+            )
+        source = self._source(event.source)
+        digest = int.from_bytes(blake2b(event.event_id.encode(), digest_size=8).digest(), "little")
+        bucket = self.seen.setdefault(moment // _SEEN_BUCKET_US, set())
+        if digest in bucket:
+            return False
+        bucket.add(digest)
+        self.position += 1
+        self.simulated = self.simulated or event.simulated
+        if moment > self.newest_us:
+            self.newest_us = moment
+            self._forget_old()
+        order = moment << ORDER_BITS | digest & _ORDER_MASK
+        if isinstance(event, LineMovement):
+            self._line(event, order, source)
+        elif isinstance(event, GameUpdate):
+            self._schedule(event, order, source)
+        elif isinstance(event, BettingSplits):
+            self._splits(event, order)
+        else:
+            raise TypeError(f"{type(event).__name__} is not an event of the score flow")
+        return True
+
+    def _forget_old(self) -> None:
+        oldest = (self.newest_us - self.rules.late_us) // _SEEN_BUCKET_US
+        while self.seen and (first := min(self.seen)) < oldest:
+            del self.seen[first]
+
+    def _past_cutoff(self, moment: int) -> bool:
+        cutoff = self.cutoff_us
+        return bool(cutoff) and moment > cutoff
+
+    def _touch(self, moment: int) -> None:
+        """The features' as-of reaches `moment`: both rings of tiles move up to it."""
+        if moment <= self.record["as_of_us"][0]:
+            return
+        self.record["as_of_us"] = moment
+        for ring in RINGS:
+            head = moment // ring.width_us
+            step = head - int(self.record[ring.head][0])
+            if step:
+                self.record[ring.head] = head
+                self._advance(ring, min(step, ring.tiles))
+
+    def _advance(self, ring: Ring, step: int) -> None:
+        for name in (ring.probability, ring.line, ring.order):
+            tiles = self._view[name]
+            newest = tiles[-1].copy()
+            tiles[:-step] = tiles[step:]
+            tiles[-step:] = newest
+        moves = self._view[ring.moves]
+        moves[:-step] = moves[step:]
+        moves[-step:] = 0
+
+    def _source(self, name: str) -> int:
+        if name in self.sources:
+            return self.sources.index(name)
+        if len(self.sources) == MAX_SOURCES:
+            raise RejectedEvent("too_many_sources", f"{name} is source {MAX_SOURCES + 1}")
+        self.sources.append(name)
+        return len(self.sources) - 1
+
+    def _line(self, event: LineMovement, order: int, source: int) -> None:
+        market, book = MARKET_INDEX[event.market], self.rules.book_index[event.book]
+        cell = (market, book)
+        if self._past_cutoff(event.occurred_at_us):
+            if cell not in self.held or order > self.held[cell][0]:
+                self.held[cell] = (order, source, event)
+            return
+        self._touch(event.occurred_at_us)
+        self.dirty = True
+        view = self._view
+        fair = line = first = second = np.nan
+        if event.price_home_over is not None and event.price_away_under is not None:
+            first, second = event.price_home_over, event.price_away_under
+            fair, line = self._devig(first, second), event.line or 0.0
+            if not view["open_order"][cell] or order < view["open_order"][cell]:
+                view["open_order"][cell] = order
+                view["open_probability"][cell] = fair
+                view["open_line"][cell] = line
+        if order > view["quote_order"][cell]:
+            view["quote_order"][cell] = order
+            view["quote_source"][cell] = source
+            view["probability"][cell] = fair
+            view["line"][cell] = line
+            view["price_first"][cell] = first
+            view["price_second"][cell] = second
+        view["moves"][market] += 1
+        for ring in RINGS:
+            self._tile(ring, cell, order, fair, line)
+
+    def _tile(
+        self, ring: Ring, cell: tuple[int, int], order: int, fair: float, line: float
+    ) -> None:
+        """Set the quote in its tile and in every later tile in which it is still the newest."""
+        view = self._view
+        behind = int(self.record[ring.head][0]) - (order >> ORDER_BITS) // ring.width_us
+        if behind < ring.tiles:
+            view[ring.moves][ring.tiles - 1 - behind, cell[0]] += 1
+        for tile in range(ring.tiles - 1, max(ring.tiles - 2 - behind, -1), -1):
+            at = (tile, *cell)
+            if view[ring.order][at] < order:
+                view[ring.order][at] = order
+                view[ring.probability][at] = fair
+                view[ring.line][at] = line
+
+    def _schedule(self, event: GameUpdate, order: int, source: int) -> None:
+        record, moment = self.record, event.occurred_at_us
+        if order > record["start_order"][0]:
+            record["start_order"] = order
+            if event.start_time_us != record["start_us"][0] or event.status != self.status:
+                record["start_us"] = event.start_time_us
+                self.status = event.status
+                self.dirty = True
+        if not self._past_cutoff(moment):
+            self._touch(moment)
+            record["games_at_us"] = max(moment, int(record["games_at_us"][0]))
+            if event.quotes_stand:
+                confirmed = self._view["confirmed_us"]
+                # After an outage of the source a mere confirmation makes stale quotes good again.
+                self.dirty = self.dirty or moment - confirmed[source] > self.rules.stale_us
+                confirmed[source] = max(moment, int(confirmed[source]))
+        self._admit_held()
+
+    def _admit_held(self) -> None:
+        """The start may have moved later: quotes held back can be inside the cutoff now."""
+        waiting = [
+            cell
+            for cell, (_, _, event) in self.held.items()
+            if not self._past_cutoff(event.occurred_at_us)
+        ]
+        for cell in waiting:
+            order, source, event = self.held.pop(cell)
+            self._line(event, order, source)
+
+    def _splits(self, event: BettingSplits, order: int) -> None:
+        if self._past_cutoff(event.occurred_at_us):
+            return
+        self._touch(event.occurred_at_us)
+        self.dirty = True
+        cell = (MARKET_INDEX[event.market], self.rules.book_index[event.book])
+        tickets, handle = (
+            np.nan if share is None else share
+            for share in (event.tickets_home_over_pct, event.handle_home_over_pct)
+        )
+        view = self._view
+        if order > view["splits_order"][cell]:
+            view["splits_order"][cell] = order
+            view["tickets"][cell], view["handle"][cell] = tickets, handle
+        if not view["open_splits_order"][cell] or order < view["open_splits_order"][cell]:
+            view["open_splits_order"][cell] = order
+            view["open_tickets"][cell], view["open_handle"][cell] = tickets, handle
+
+    def snapshot(self) -> bytes:
+        """Everything as versioned msgpack: an upgrade can read and migrate it."""
+        packed: bytes = msgpack.packb(
+            {
+                "version": SNAPSHOT_VERSION,
+                "layout": layout_hash(),
+                "record": self.record.tobytes(),
+                "position": self.position,
+                "newest_us": self.newest_us,
+                "status": str(self.status),
+                "simulated": self.simulated,
+                "dirty": self.dirty,
+                "sources": self.sources,
+                "seen": [
+                    [bucket, np.array(sorted(hashes), np.uint64).tobytes()]
+                    for bucket, hashes in sorted(self.seen.items())
+                ],
+                "held": [
+                    [order, source, event.model_dump_json()]
+                    for order, source, event in self.held.values()
+                ],
+            }
+        )
+        return packed
+
+    @classmethod
+    def restore(cls, rules: FoldRules, packed: bytes) -> "GameState":
+        """Inverse of `snapshot`. Raises ConfigError for a snapshot of another version."""
+        stored = msgpack.unpackb(packed, strict_map_key=False)
+        if (stored["version"], stored["layout"]) != (SNAPSHOT_VERSION, layout_hash()):
+            raise ConfigError(
+                "recovery state",
+                f"was written by another version ({stored['version']}, {stored['layout']})",
+                "Start with an empty recovery folder: the topics rebuild it",
+            )
+        state = cls(
+            rules,
+            record=np.frombuffer(stored["record"], GAME).copy(),
+            position=stored["position"],
+            newest_us=stored["newest_us"],
+            status=GameStatus(stored["status"]),
+            simulated=stored["simulated"],
+            dirty=stored["dirty"],
+            sources=stored["sources"],
+            seen={
+                bucket: set(np.frombuffer(hashes, np.uint64).tolist())
+                for bucket, hashes in stored["seen"]
+            },
+        )
+        for order, source, text in stored["held"]:
+            event = LineMovement.model_validate_json(text)
+            cell = (MARKET_INDEX[event.market], rules.book_index[event.book])
+            state.held[cell] = (order, source, event)
+        return state

@@ -1,0 +1,1 @@
+"""From an edge to a stake, or to the reason why there is none."""
