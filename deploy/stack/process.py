@@ -1,0 +1,138 @@
+"""Server processes that outlive the command which started them."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import psutil
+from pydantic import BaseModel, ConfigDict
+
+from schemas.errors import DependencyDown
+
+LOOPBACK = "127.0.0.1"
+
+# Children of this interpreter: somebody has to reap them, or they stay as zombies.
+_children: dict[int, subprocess.Popen[bytes]] = {}
+
+
+class Process(BaseModel):
+    """A process by pid and start time: a pid alone may belong to a stranger after a reboot."""
+
+    model_config = ConfigDict(frozen=True)
+
+    pid: int
+    started: float
+
+    def alive(self) -> bool:
+        child = _children.get(self.pid)
+        if child is not None:
+            child.poll()
+        try:
+            process = psutil.Process(self.pid)
+            # A second of slack, because psutil derives the time from a clock that may be adjusted.
+            same = abs(process.create_time() - self.started) < 1.0
+            return same and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+    def stop(self, ask: signal.Signals = signal.SIGTERM, patience: float = 15.0) -> None:
+        """Ask, wait, then kill. Returns when the process is gone."""
+        self._signal(ask)
+        if not self._gone_within(patience):
+            self.kill()
+        self._reap()
+
+    def kill(self) -> None:
+        """As a crash would: no goodbye."""
+        self._signal(signal.SIGKILL)
+        if not self._gone_within(10.0):
+            raise DependencyDown(f"process {self.pid} does not die")
+        self._reap()
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self.alive():
+            os.kill(self.pid, number)
+
+    def _gone_within(self, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while self.alive():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        return True
+
+    def _reap(self) -> None:
+        child = _children.pop(self.pid, None)
+        if child is not None:
+            child.wait()
+
+
+def spawn(
+    argv: Sequence[str | Path],
+    log: Path,
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    user: int | None = None,
+    group: int | None = None,
+) -> Process:
+    """Start `argv` in its own session, so that Ctrl-C in a terminal does not reach it."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as out:
+        child = subprocess.Popen(
+            [str(part) for part in argv],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            cwd=cwd,
+            env=None if env is None else dict(env),
+            start_new_session=True,
+            user=user,
+            group=group,
+            extra_groups=None if user is None else [],
+        )
+    _children[child.pid] = child
+    return Process(pid=child.pid, started=psutil.Process(child.pid).create_time())
+
+
+def await_answer(process: Process, answers: Callable[[], bool], log: Path, timeout: float) -> None:
+    """Until the server answers. Raises DependencyDown, with the log's last lines, if it dies."""
+    deadline = time.monotonic() + timeout
+    while not answers():
+        if not process.alive():
+            raise DependencyDown(f"{log.stem} ended at start: {tail(log)}")
+        if time.monotonic() > deadline:
+            raise DependencyDown(f"{log.stem} is not up after {timeout:.0f} s: {tail(log)}")
+        time.sleep(0.03)
+
+
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection((LOOPBACK, port), timeout=1.0).close()
+    except OSError:
+        return False
+    return True
+
+
+def free_port(preferred: int | None = None) -> int:
+    """`preferred` when nobody has it, else any free one."""
+    for port in (preferred or 0, 0):
+        with socket.socket() as probe:
+            # As the servers do: a port in TIME_WAIT from the last run is free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((LOOPBACK, port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise DependencyDown("no free port on the loopback interface")
+
+
+def tail(log: Path, lines: int = 3) -> str:
+    if not log.exists():
+        return "no log was written"
+    return " | ".join(log.read_text(errors="replace").splitlines()[-lines:])

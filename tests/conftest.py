@@ -1,0 +1,87 @@
+"""Servers for tests, each started once a session and only when a test asks for it."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer
+
+from deploy.stack.kafka import KafkaBroker, kafka_available
+from deploy.stack.postgres import PostgresServer
+from deploy.stack.redis import RedisServer
+
+ROOT = Path(__file__).parents[1]
+CACHE = Path(os.environ.get("STEAMLINE_TEST_CACHE", ROOT / ".steamline"))
+
+
+@pytest.fixture(scope="session")
+def kafka_libs() -> Path:
+    """Where Kafka's jars are kept between runs; skips where a real broker cannot run."""
+    libs = CACHE / "kafka" / "libs"
+    reason = kafka_available(libs)
+    if reason is not None:
+        pytest.skip(f"no real Kafka here: {reason}")
+    return libs
+
+
+@pytest.fixture(scope="session")
+def kafka(kafka_libs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
+    """A real Apache Kafka: `.bootstrap`; share it, prefix your topics, leave it running."""
+    broker = KafkaBroker(tmp_path_factory.mktemp("kafka"), kafka_libs)
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture
+def own_kafka(kafka_libs: Path, tmp_path: Path) -> Iterator[KafkaBroker]:
+    """A broker for one test, which may `stop`, `kill`, `start` and `restart` it."""
+    broker = KafkaBroker(tmp_path / "kafka", kafka_libs)
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture(scope="session")
+def mock_kafka() -> Iterator[str]:
+    """Bootstrap of librdkafka's mock cluster: at once, 4 partitions a topic, no admin calls."""
+    cluster = Producer({"test.mock.num.brokers": 1})
+    brokers = cluster.list_topics(timeout=10).brokers.values()
+    yield ",".join(f"{broker.host}:{broker.port}" for broker in brokers)
+    del cluster
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a real, empty Redis, shared by the session."""
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """A real Postgres: `.dsn("steamline")`, `.dsn("mlflow")`, both databases empty."""
+    server = PostgresServer(tmp_path_factory.mktemp("postgres"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_dsn(postgres: PostgresServer) -> str:
+    """DSN of the database `steamline` on a real Postgres, shared by the session."""
+    return postgres.dsn()
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder of real historical data that STEAMLINE_DATA names; skips without it."""
+    named = os.environ.get("STEAMLINE_DATA")
+    if not named:
+        pytest.skip("STEAMLINE_DATA is not set: no real data here")
+    if not Path(named).is_dir():
+        pytest.skip(f"STEAMLINE_DATA={named} is not a folder")
+    return Path(named)
