@@ -1,0 +1,267 @@
+"""The archive: every event of a topic as Parquet, and back again as the bytes Kafka carries.
+
+ROOT/topic=<topic>/date=YYYY-MM-DD/part-0.parquet, the date in UTC, rows in the order
+(time, game_id, order of arrival). Columns follow the topic's pydantic model exactly.
+"""
+
+import shutil
+import types
+import typing
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import polars as pl
+from pydantic import BaseModel
+
+from schemas.errors import DataMissing
+from schemas.events import Event
+from schemas.time import from_us
+from schemas.topics import CONTRACTS, INPUTS, Topic
+
+PLAYED: tuple[Topic, ...] = (*INPUTS, Topic.RESULTS)
+"""What a replay reads; at equal times in this order."""
+
+_RANK = {topic: rank for rank, topic in enumerate((*PLAYED, *(set(Topic) - set(PLAYED))))}
+_TOPIC_OF = {CONTRACTS[topic].model: topic for topic in PLAYED}
+_CHUNK = 50_000
+_TIMESTAMP = pl.Datetime("us", "UTC")
+
+
+class ArchiveRecord(NamedTuple):
+    """One archived event, ready to send."""
+
+    topic: Topic
+    game_id: str
+    event_id: str
+    occurred_at_us: int
+    value: bytes
+    """Canonical JSON: what `model_dump_json` of the event gives."""
+
+
+def _dtype(annotation: object) -> pl.DataType:
+    origin = typing.get_origin(annotation)
+    arguments = typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return _dtype(arguments[0])
+    if origin in (typing.Union, types.UnionType):
+        (inner,) = (one for one in arguments if one is not type(None))
+        return _dtype(inner)
+    if origin is list:
+        return pl.List(_dtype(arguments[0]))
+    if isinstance(annotation, type):
+        if issubclass(annotation, BaseModel):
+            fields = annotation.model_fields.items()
+            return pl.Struct({name: _dtype(field.annotation) for name, field in fields})
+        if issubclass(annotation, str):
+            return pl.String()
+        if annotation in (bool, int, float):
+            return {bool: pl.Boolean(), int: pl.Int64(), float: pl.Float64()}[annotation]
+    raise TypeError(f"no column type for {annotation!r}")
+
+
+@cache
+def topic_schema(topic: Topic) -> pl.Schema:
+    """Column names and types; `*_us` fields become UTC timestamps."""
+    return pl.Schema(
+        {
+            name: _TIMESTAMP if name.endswith("_us") else _dtype(field.annotation)
+            for name, field in CONTRACTS[topic].model.model_fields.items()
+        }
+    )
+
+
+@cache
+def _key_columns(topic: Topic) -> tuple[str, str, str | None]:
+    """Names of the time, the id and (where there is one) the game of a topic's rows."""
+    fields = CONTRACTS[topic].model.model_fields
+    time = next(n for n in ("occurred_at_us", "as_of_us", "timestamp_us") if n in fields)
+    identity = next(n for n in fields if n.endswith("_id") and n != "game_id")
+    return time, identity, "game_id" if "game_id" in fields else None
+
+
+def _frame(topic: Topic, events: Sequence[BaseModel]) -> pl.DataFrame:
+    columns: dict[str, pl.Series] = {}
+    nested: list[dict[str, object]] | None = None
+    for name, dtype in topic_schema(topic).items():
+        if dtype.is_nested():
+            nested = nested or [event.model_dump(mode="json") for event in events]
+            columns[name] = pl.Series(name, [row[name] for row in nested], dtype)
+            continue
+        plain = pl.Int64() if dtype == _TIMESTAMP else dtype
+        values = [event.__dict__[name] for event in events]
+        columns[name] = pl.Series(name, values, plain).cast(dtype)
+    return pl.DataFrame(columns)
+
+
+class TopicWriter:
+    """Writes one topic in bounded memory; nothing is visible until `finish`, then all of it is.
+
+    Used with `with`: leaving by an exception drops what was written and keeps the old topic.
+    """
+
+    def __init__(self, root: Path, topic: Topic) -> None:
+        self.topic = topic
+        self.count = 0
+        self._target = root / f"topic={topic.value}"
+        self._work = root / f".topic={topic.value}.partial"
+        self._buffer: list[BaseModel] = []
+        self._chunks = 0
+        shutil.rmtree(self._work, ignore_errors=True)
+        self._work.mkdir(parents=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._finish()
+        else:
+            shutil.rmtree(self._work, ignore_errors=True)
+
+    def add(self, event: BaseModel) -> None:
+        """Raises TypeError for an event of another topic."""
+        if not isinstance(event, CONTRACTS[self.topic].model):
+            raise TypeError(f"{type(event).__name__} does not belong on topic {self.topic.value}")
+        self._buffer.append(event)
+        self.count += 1
+        if len(self._buffer) >= _CHUNK:
+            self._spill()
+
+    def _spill(self) -> None:
+        time, _, _ = _key_columns(self.topic)
+        frame = _frame(self.topic, self._buffer).with_columns(pl.col(time).dt.date().alias("date"))
+        for (day,), rows in frame.partition_by("date", as_dict=True, include_key=False).items():
+            folder = self._work / f"date={day}"
+            folder.mkdir(exist_ok=True)
+            rows.write_parquet(folder / f"chunk-{self._chunks:06d}.parquet", compression="lz4")
+        self._chunks += 1
+        self._buffer.clear()
+
+    def _finish(self) -> None:
+        if self._buffer:
+            self._spill()
+        time, _, game = _key_columns(self.topic)
+        keys = [time, game, "order"] if game else [time, "order"]
+        for folder in sorted(self._work.iterdir()):
+            chunks = sorted(folder.iterdir())
+            rows = pl.concat([pl.read_parquet(chunk) for chunk in chunks], rechunk=True)
+            rows = rows.with_row_index("order").sort(keys).drop("order")
+            rows.write_parquet(folder / "part-0.parquet", compression="zstd")
+            for chunk in chunks:
+                chunk.unlink()
+        old = self._target.with_name(f".{self._target.name}.old")
+        shutil.rmtree(old, ignore_errors=True)
+        if self._target.exists():
+            self._target.rename(old)
+        if self.count:
+            self._work.rename(self._target)
+        shutil.rmtree(self._work, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def write_archive(root: Path, topic: Topic, events: Iterable[BaseModel]) -> int:
+    """Replace a topic of the archive by these events; returns how many there were."""
+    with TopicWriter(root, topic) as writer:
+        for event in events:
+            writer.add(event)
+    return writer.count
+
+
+def write_events(root: Path, events: Iterable[Event]) -> dict[Topic, int]:
+    """Replace all input topics and the results by one mixed stream; returns counts."""
+    writers = {topic: TopicWriter(root, topic) for topic in PLAYED}
+    try:
+        for event in events:
+            writers[_TOPIC_OF[type(event)]].add(event)
+    except BaseException as failure:
+        for writer in writers.values():
+            writer.__exit__(type(failure))
+        raise
+    for writer in writers.values():
+        writer.__exit__(None)
+    return {topic: writer.count for topic, writer in writers.items()}
+
+
+def _files(root: Path, topic: Topic) -> dict[str, Path]:
+    folder = root / f"topic={topic.value}"
+    return {p.parent.name[len("date=") :]: p for p in sorted(folder.glob("date=*/part-0.parquet"))}
+
+
+def _require_archive(root: Path) -> None:
+    if not any(root.glob("topic=*")):
+        raise DataMissing(
+            f"{root}: no archive there. Make one with `steamline data import` or `data simulate`"
+        )
+
+
+def scan(root: Path, topic: Topic) -> pl.LazyFrame:
+    """All rows of a topic in archive order; no rows where the archive lacks the topic.
+
+    Raises DataMissing where there is no archive, or one with the columns of another version.
+    """
+    _require_archive(root)
+    files = list(_files(root, topic).values())
+    if not files:
+        return pl.LazyFrame(schema=topic_schema(topic))
+    for path in files:
+        if pl.read_parquet_schema(path) != topic_schema(topic):
+            raise DataMissing(f"{path}: columns of another version. Import the archive again")
+    return pl.scan_parquet(files, hive_partitioning=False)
+
+
+def _records(path: Path, topic: Topic) -> pl.LazyFrame:
+    """occurred_at_us, rank, game_id, order, event_id, value of one file."""
+    schema = topic_schema(topic)
+    if pl.read_parquet_schema(path) != schema:
+        raise DataMissing(f"{path}: columns of another version. Import the archive again")
+    time, identity, game = _key_columns(topic)
+    numbers = [
+        pl.col(name).cast(pl.Int64) if dtype == _TIMESTAMP else pl.col(name)
+        for name, dtype in schema.items()
+    ]
+    return pl.scan_parquet(path, hive_partitioning=False).select(
+        pl.col(time).cast(pl.Int64).alias("occurred_at_us"),
+        pl.lit(_RANK[topic], pl.Int64).alias("rank"),
+        (pl.col(game) if game else pl.lit("")).alias("game_id"),
+        pl.int_range(pl.len()).alias("order"),
+        pl.col(identity).alias("event_id"),
+        pl.struct(numbers).struct.json_encode().cast(pl.Binary).alias("value"),
+    )
+
+
+def read_archive(
+    root: Path,
+    topics: Sequence[Topic] = PLAYED,
+    start_us: int | None = None,
+    end_us: int | None = None,
+    games: set[str] | None = None,
+) -> Iterator[ArchiveRecord]:
+    """Events in replay order: time, then topic (as in `PLAYED`), game, order in the file.
+
+    start_us is included, end_us is not. Holds one day in memory.
+    Raises DataMissing where there is no archive, or one with the columns of another version.
+    """
+    _require_archive(root)
+    by_rank = {_RANK[topic]: topic for topic in topics}
+    files = {topic: _files(root, topic) for topic in topics}
+    wanted = pl.lit(True)
+    if start_us is not None:
+        wanted &= pl.col("occurred_at_us") >= start_us
+    if end_us is not None:
+        wanted &= pl.col("occurred_at_us") < end_us
+    if games is not None:
+        wanted &= pl.col("game_id").is_in(sorted(games))
+    first = from_us(start_us).date().isoformat() if start_us is not None else ""
+    last = from_us(end_us).date().isoformat() if end_us is not None else "9999"
+    for day in sorted({day for paths in files.values() for day in paths if first <= day <= last}):
+        parts = [_records(paths[day], topic) for topic, paths in files.items() if day in paths]
+        rows = (
+            pl.concat([part.filter(wanted) for part in parts])
+            .sort("occurred_at_us", "rank", "game_id", "order")
+            .collect()
+        )
+        columns = (rows[name].to_list() for name in ("game_id", "event_id", "occurred_at_us"))
+        ranked = (by_rank[rank] for rank in rows["rank"].to_list())
+        yield from map(ArchiveRecord, ranked, *columns, rows["value"].to_list())
