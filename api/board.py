@@ -1,0 +1,181 @@
+"""Today's board, in memory: the newest of everything that was said about each game.
+
+Pure: messages in, state out. Order and repeats do not matter, because a message only ever
+replaces an older one; what is older, or the same again, changes nothing and says so.
+"""
+
+import re
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from schemas.decisions import Alert, AlertKind, Prediction, Stake
+from schemas.events import GameResult, GameUpdate, LineMovement
+from schemas.markets import Market, Target
+from schemas.time import US_PER_MINUTE, to_us
+
+Message = GameUpdate | LineMovement | GameResult | Prediction | Stake | Alert
+
+RETAIN_US = 12 * 60 * US_PER_MINUTE
+"""How long a game stays on the board after its start, in event time."""
+
+HISTORY = 200
+"""Predictions kept a game."""
+
+_SWEEP_US = 5 * US_PER_MINUTE
+# The latest a game of a local date can start in UTC, for games whose schedule is not known yet.
+_LATEST_START_US = 30 * 60 * US_PER_MINUTE
+_DATE = re.compile(r"-(\d{4})-(\d{2})-(\d{2})-")
+
+
+def event_time(message: Message) -> int:
+    """When it became knowable, microseconds UTC."""
+    if isinstance(message, (Prediction, Stake, Alert)):
+        return message.as_of_us
+    return message.occurred_at_us
+
+
+def latest_start(game_id: str) -> int:
+    """The latest start that the id's local date allows. Raises ValueError for an impossible date.
+
+    >>> latest_start("mlb-2026-07-20-BOS-NYY-1") == to_us(datetime(2026, 7, 21, 6, tzinfo=UTC))
+    True
+    """
+    found = _DATE.search(game_id)
+    if found is None:
+        raise ValueError(f"{game_id}: no date")
+    year, month, day = (int(part) for part in found.groups())
+    return to_us(datetime(year, month, day, tzinfo=UTC)) + _LATEST_START_US
+
+
+@dataclass
+class Game:
+    """The newest of each kind of message about one game."""
+
+    game_id: str
+    latest_start_us: int
+    schedule: GameUpdate | None = None
+    lines: dict[tuple[str, Market], LineMovement] = field(default_factory=dict)
+    confirmed_us: dict[str, int] = field(default_factory=dict)
+    """{source: when it last looked and found its quotes still standing}"""
+    predictions: dict[Target, Prediction] = field(default_factory=dict)
+    history: deque[Prediction] = field(default_factory=lambda: deque(maxlen=HISTORY))
+    stakes: dict[Market, Stake] = field(default_factory=dict)
+    lock: Alert | None = None
+    result: GameResult | None = None
+
+    @property
+    def locked(self) -> bool:
+        return self.lock is not None and self.lock.kind is AlertKind.LOCKED
+
+    @property
+    def start_us(self) -> int:
+        return self.schedule.start_time_us if self.schedule else self.latest_start_us
+
+    @property
+    def simulated(self) -> bool:
+        """Any part of it is simulated."""
+        parts: list[Message | None] = [self.schedule, self.lock, self.result]
+        parts += [*self.lines.values(), *self.predictions.values(), *self.stakes.values()]
+        return any(part is not None and part.simulated for part in parts)
+
+    def stands_us(self, line: LineMovement) -> int:
+        """When the quote was last known to stand: made, or confirmed by its source since."""
+        return max(line.occurred_at_us, self.confirmed_us.get(line.source, 0))
+
+    def apply(self, message: Message) -> bool:
+        """True when the message is news."""
+        match message:
+            case LineMovement():
+                key = (message.book, message.market)
+                if not _later(message, self.lines.get(key)):
+                    return False
+                self.lines[key] = message
+            case Prediction():
+                # The same position again is news only from another model.
+                known = self.predictions.get(message.target)
+                if known is not None and (
+                    message.position < known.position
+                    or message.prediction_id == known.prediction_id
+                ):
+                    return False
+                self.predictions[message.target] = message
+                self.history.append(message)
+            case Stake():
+                stake = self.stakes.get(message.market)
+                if stake is not None and (
+                    message.position < stake.position or message.stake_id == stake.stake_id
+                ):
+                    return False
+                self.stakes[message.market] = message
+            case Alert():
+                if self.lock is not None and (
+                    message.position < self.lock.position or message.alert_id == self.lock.alert_id
+                ):
+                    return False
+                self.lock = message
+            case GameUpdate():
+                if message.quotes_stand:
+                    seen = self.confirmed_us.get(message.source, 0)
+                    self.confirmed_us[message.source] = max(seen, message.occurred_at_us)
+                if not _later(message, self.schedule):
+                    return False
+                self.schedule = message
+            case GameResult():
+                if not _later(message, self.result):
+                    return False
+                self.result = message
+        return True
+
+
+def _later(
+    message: LineMovement | GameUpdate | GameResult,
+    known: LineMovement | GameUpdate | GameResult | None,
+) -> bool:
+    if known is None:
+        return True
+    # At the same moment the one that arrived last wins: Kafka keeps a game's order.
+    return message.occurred_at_us >= known.occurred_at_us and message.event_id != known.event_id
+
+
+class Board:
+    """Games by id; bounded, because a game leaves `RETAIN_US` after its start."""
+
+    def __init__(self) -> None:
+        self.games: dict[str, Game] = {}
+        self.newest_us: int | None = None
+        """Newest event time of all messages: the board's only clock."""
+        self._swept_us = 0
+
+    def apply(self, message: Message) -> bool:
+        """Fold one message in; True when it is news. Raises ValueError for an impossible id."""
+        moment = event_time(message)
+        game = self.games.get(message.game_id)
+        if game is None:
+            game = Game(message.game_id, latest_start(message.game_id))
+            start = message.start_time_us if isinstance(message, GameUpdate) else game.start_us
+            if self.newest_us is not None and start + RETAIN_US < self.newest_us:
+                return False
+            self.games[message.game_id] = game
+        news = game.apply(message)
+        self.newest_us = moment if self.newest_us is None else max(self.newest_us, moment)
+        if self.newest_us >= self._swept_us + _SWEEP_US:
+            self._sweep(self.newest_us)
+        return news
+
+    def ordered(self, only: Iterable[str] | None = None) -> list[Game]:
+        """By start, then id; `only` these ids when given."""
+        wanted = self.games.values() if only is None else self._named(only)
+        return sorted(wanted, key=lambda game: (game.start_us, game.game_id))
+
+    def _named(self, ids: Iterable[str]) -> list[Game]:
+        return [self.games[game_id] for game_id in ids if game_id in self.games]
+
+    def _sweep(self, now_us: int) -> None:
+        self._swept_us = now_us
+        self.games = {
+            game_id: game
+            for game_id, game in self.games.items()
+            if game.start_us + RETAIN_US >= now_us
+        }

@@ -1,0 +1,71 @@
+"""The state that a feed client starts from, as one JSON document."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from api.board import RETAIN_US, Board, Game
+from api.filters import Filter, kind_of, market_of
+from schemas.decisions import Alert, Prediction, Stake
+from schemas.events import GameResult, GameUpdate, LineMovement
+
+
+class Rules(BaseModel):
+    """What turns times into states, in microseconds of event time."""
+
+    model_config = ConfigDict(frozen=True)
+
+    cutoff_us: int
+    """The cutoff is this much before the start."""
+    stale_us: int
+    """A quote not confirmed for longer is out of the reckoning."""
+    retain_us: int = RETAIN_US
+    """A game leaves the board this much after its start."""
+    heartbeat_ms: int
+
+
+class GameState(BaseModel):
+    """One game; each part is a message as its own feed event carries it."""
+
+    game_id: str
+    schedule: GameUpdate | None
+    lines: list[LineMovement]
+    confirmed_us: dict[str, int]
+    """When each source last confirmed that its quotes still stand."""
+    predictions: list[Prediction]
+    stakes: list[Stake]
+    lock: Alert | None
+    result: GameResult | None
+
+
+def game_state(game: Game, wanted: Filter) -> GameState:
+    """The parts of a game that pass the filter; the schedule always does."""
+
+    def kept(parts: Iterable[Any]) -> list[Any]:
+        return [
+            part
+            for part in parts
+            if part is not None and wanted.takes(kind_of(part), game.game_id, market_of(part))
+        ]
+
+    return GameState(
+        game_id=game.game_id,
+        schedule=game.schedule,
+        lines=kept(game.lines.values()),
+        confirmed_us=game.confirmed_us,
+        predictions=kept(game.predictions.values()),
+        stakes=kept(game.stakes.values()),
+        lock=next(iter(kept([game.lock])), None),
+        result=next(iter(kept([game.result])), None),
+    )
+
+
+def snapshot(board: Board, wanted: Filter, rules: Rules, *, stale: bool) -> str:
+    """JSON of everything on the board that the filter lets through."""
+    games = [
+        game_state(game, wanted).model_dump_json() for game in board.ordered(wanted.games or None)
+    ]
+    head = json.dumps({"newest_us": board.newest_us, "stale": stale, "rules": rules.model_dump()})
+    return f'{head[:-1]}, "games": [{",".join(games)}]}}'

@@ -1,0 +1,35 @@
+"""`steamline api`: the feed, the REST routes and the board page."""
+
+from contextlib import suppress
+from typing import Annotated
+
+import typer
+
+
+def api_command(
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on; STEAMLINE_API_HOST otherwise.")
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65_535, help="0 takes a free one; STEAMLINE_API_PORT otherwise."),
+    ] = None,
+) -> None:
+    """Serve the board at / and the live feed at /v1/feed until Ctrl-C."""
+    import logging
+
+    from api.server import Server
+    from deploy.stack import resolve
+    from schemas.settings import Settings
+
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    settings = resolve(Settings.read())
+    asked = {"host": host, "port": port}
+    given = {name: value for name, value in asked.items() if value is not None}
+    settings = settings.model_copy(update={"api": settings.api.model_copy(update=given)})
+
+    def listening(address: str) -> None:
+        typer.echo(f"Board: {address}/")
+
+    with suppress(KeyboardInterrupt):  # uvicorn has stopped cleanly and raises it again
+        Server(settings, listening).run()
