@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 from deploy.stack.process import LOOPBACK, Process, await_answer, free_port, listens, spawn
@@ -58,10 +59,12 @@ def kafka_available(libs: Path | None = None) -> str | None:
     return None
 
 
-def fetch_jars(libs: Path) -> None:
+def fetch_jars(libs: Path, say: Callable[[str], None] | None = None) -> None:
     """Download the broker's jars once; later calls see the mark and return at once."""
     if _complete(libs):
         return
+    if say is not None:
+        say("Fetching Kafka's jars (44 MB, once)")
     libs.parent.mkdir(parents=True, exist_ok=True)
     # Into a folder of our own and then renamed: two commands may fetch at the same time.
     fresh = Path(tempfile.mkdtemp(dir=libs.resolve().parent, prefix="libs-"))
@@ -75,10 +78,17 @@ def fetch_jars(libs: Path) -> None:
         check=False,
     )
     if run.returncode != 0:
-        raise DependencyDown(
-            f"Maven could not fetch Kafka's jars: {(run.stdout + run.stderr)[:400]}"
-        )
-    _mark(libs).write_text(POM.read_text())
+        shutil.rmtree(fresh)
+        said = run.stdout.strip().partition("\n")[0]
+        raise DependencyDown(f"Maven could not fetch Kafka's jars: {said}")
+    _mark(fresh).write_text(POM.read_text())
+    shutil.rmtree(libs, ignore_errors=True)
+    try:
+        fresh.rename(libs)
+    except OSError:
+        shutil.rmtree(fresh)  # somebody else was first
+        if not _complete(libs):
+            raise
 
 
 def _mark(libs: Path) -> Path:

@@ -18,6 +18,8 @@ LOOPBACK = "127.0.0.1"
 # Children of this interpreter: somebody has to reap them, or they stay as zombies.
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
+_handed_out: set[int] = set()
+
 
 class Process(BaseModel):
     """A process by pid and start time: a pid alone may belong to a stranger after a reboot."""
@@ -106,6 +108,7 @@ def await_answer(process: Process, answers: Callable[[], bool], log: Path, timeo
         if not process.alive():
             raise DependencyDown(f"{log.stem} ended at start: {tail(log)}")
         if time.monotonic() > deadline:
+            process.stop()
             raise DependencyDown(f"{log.stem} is not up after {timeout:.0f} s: {tail(log)}")
         time.sleep(0.03)
 
@@ -119,16 +122,20 @@ def listens(port: int) -> bool:
 
 
 def free_port(preferred: int | None = None) -> int:
-    """`preferred` when nobody has it, else any free one."""
-    for port in (preferred or 0, 0):
+    """`preferred` when nobody has it, else a free one that was not handed out before."""
+    for _ in range(100):
         with socket.socket() as probe:
             # As the servers do: a port in TIME_WAIT from the last run is free.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind((LOOPBACK, port))
+                probe.bind((LOOPBACK, preferred or 0))
             except OSError:
+                preferred = None
                 continue
-            return int(probe.getsockname()[1])
+            port = int(probe.getsockname()[1])
+        if port == preferred or port not in _handed_out:
+            _handed_out.add(port)
+            return port
     raise DependencyDown("no free port on the loopback interface")
 
 
