@@ -43,11 +43,6 @@ class TrainingSet:
         return len(self.game)
 
 
-def scorable(state: GameState, event: Event) -> bool:
-    """Whether a game is to be scored now: all of a payload is in, and something changed."""
-    return event.settles and state.dirty and state.cutoff_us > 0 and state.lock_reason is None
-
-
 @dataclass
 class _Sampled:
     """Minutes before first pitch -> (as-of, start, record) of the last scorable position."""
@@ -85,7 +80,7 @@ def build_training_set(
             state.fold(event)
         except RejectedEvent:
             continue
-        if scorable(state, event):
+        if state.wants_scoring(event):
             sampled.setdefault(event.game_id, _Sampled()).take(state)
             state.dirty = False
     rows = sorted(

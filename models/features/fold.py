@@ -140,6 +140,10 @@ class GameState:
             raise TypeError(f"{type(event).__name__} is not an event of the score flow")
         return True
 
+    def wants_scoring(self, event: Event) -> bool:
+        """Whether to score now: all of the payload is in, features changed, betting is open."""
+        return event.settles and self.dirty and self.cutoff_us > 0 and self.lock_reason is None
+
     def _forget_old(self) -> None:
         oldest = (self.newest_us - self.rules.late_us) // _SEEN_BUCKET_US
         while self.seen and (first := min(self.seen)) < oldest:

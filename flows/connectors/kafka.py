@@ -1,0 +1,387 @@
+"""Bytewax's way in from Kafka and out to it.
+
+In: one consumer for all partitions of the worker, manual assignment, positions from the recovery
+snapshot, and an error where those positions no longer exist. Out: an idempotent producer whose
+every delivery is confirmed before the snapshot that covers it is taken.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgpack
+from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
+from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
+from confluent_kafka import (
+    OFFSET_INVALID,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
+
+from flows.connectors.merge import Lane, Merge, Progress
+from flows.steps.records import Outgoing, Record
+from schemas.errors import DeliveryFailed, DependencyDown, OffsetOutOfRange
+from schemas.settings import KafkaSettings
+from schemas.time import US_PER_MS
+from schemas.topics import CONTRACTS, Topic
+from schemas.wire import headers
+
+log = logging.getLogger(__name__)
+
+BATCH = 2_000
+MAX_WAITING = 20_000
+"""Records of one partition held back for others before its fetching is paused."""
+MAX_IN_FLIGHT = 100_000
+"""Messages handed to the producer and not confirmed; beyond, the flow waits."""
+COMPLAIN_SECONDS = 5.0
+
+_HOPELESS = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    KafkaError.SASL_AUTHENTICATION_FAILED,
+    KafkaError._AUTHENTICATION,  # noqa: SLF001 - confluent_kafka names local errors so
+}
+_OUT_OF_RANGE = {
+    KafkaError.OFFSET_OUT_OF_RANGE,
+    KafkaError._AUTO_OFFSET_RESET,  # noqa: SLF001
+}
+
+
+class Complaints:
+    """Logs a lasting trouble at once and then every few seconds, not a thousand times."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def __call__(self, text: str, *args: object) -> None:
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + COMPLAIN_SECONDS
+            log.warning(text, *args)
+
+
+class KafkaSource(FixedPartitionedSource[Record, bytes]):
+    """All partitions of some topics, merged by time. One partition to Bytewax: one consumer."""
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        topics: tuple[Topic, ...],
+        group: str,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """topics: in the order that breaks ties between equal times.
+
+        group: under this name offsets are committed for lag tools; nothing resumes from them.
+        stopping: asked before every batch; once true, the flow drains and ends.
+        """
+        self._settings, self._topics, self._group = settings, topics, group
+        self._stopping = stopping
+
+    def list_parts(self) -> list[str]:
+        return ["all"]
+
+    def build_part(
+        self, step_id: str, for_part: str, resume_state: bytes | None
+    ) -> "KafkaSourcePartition":
+        return KafkaSourcePartition(
+            self._settings, self._topics, self._group, self._stopping, resume_state
+        )
+
+
+class KafkaSourcePartition(StatefulSourcePartition[Record, bytes]):
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        topics: tuple[Topic, ...],
+        group: str,
+        stopping: Callable[[], bool],
+        resume: bytes | None,
+    ) -> None:
+        self._stopping = stopping
+        self._topics = topics
+        self._names = [topic.full(settings.prefix) for topic in topics]
+        self._rank = {name: rank for rank, name in enumerate(self._names)}
+        self._complain = Complaints()
+        self._consumer = Consumer(
+            {
+                **settings.client_config(),
+                "group.id": group,
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                # A position that retention has deleted must stop the flow, not skip silently.
+                "auto.offset.reset": "error",
+                "enable.partition.eof": True,
+                "fetch.wait.max.ms": 50,
+                "fetch.max.bytes": 16_777_216,
+                "queued.max.messages.kbytes": 65_536,
+                "isolation.level": "read_committed",
+                "logger": log,
+            }
+        )
+        self._end: dict[Lane, int] = {}
+        """Newest known end of each partition."""
+        self._fetched: dict[Lane, int] = {}
+        self._paused: set[Lane] = set()
+        start = self._start(resume)
+        self._merge = Merge(start)
+        self._consumer.assign(
+            [self._partition(lane, progress.next_offset) for lane, progress in start.items()]
+        )
+
+    def _partition(self, lane: Lane, offset: int = OFFSET_INVALID) -> TopicPartition:
+        return TopicPartition(self._names[lane[0]], lane[1], offset)
+
+    def _start(self, resume: bytes | None) -> dict[Lane, Progress]:
+        """Where to begin in every partition. Raises OffsetOutOfRange for a hole."""
+        known: dict[Lane, Progress] = {}
+        if resume is not None:
+            stored = msgpack.unpackb(resume)
+            if stored["topics"] != self._names:
+                raise OffsetOutOfRange(
+                    f"the recovery state was read from {stored['topics']}, not {self._names}: "
+                    "use another recovery folder"
+                )
+            known = {(rank, part): Progress(*rest) for rank, part, *rest in stored["lanes"]}
+        start: dict[Lane, Progress] = {}
+        for rank, name in enumerate(self._names):
+            for partition in self._ask(self._partitions, name):
+                lane = (rank, partition)
+                low, high = self._ask(
+                    self._consumer.get_watermark_offsets, TopicPartition(name, partition), 5.0
+                )
+                progress = known.get(lane, Progress(low, 0))
+                if not low <= progress.next_offset <= high:
+                    raise OffsetOutOfRange(
+                        f"{name} partition {partition}: the next event is at offset "
+                        f"{progress.next_offset}, the topic holds {low} to {high}. Events in "
+                        "between are gone; start with an empty recovery folder to go on without"
+                    )
+                start[lane] = progress
+                self._end[lane] = high
+                self._fetched[lane] = progress.next_offset
+        return start
+
+    def _partitions(self, name: str) -> list[int]:
+        found = self._consumer.list_topics(name, timeout=5.0).topics[name]
+        if found.error is not None:
+            raise KafkaException(found.error)
+        return sorted(found.partitions)
+
+    def _ask(self, question: Callable[..., Any], *args: object) -> Any:
+        """Answer of the broker, however long it takes to come back."""
+        while True:
+            try:
+                return question(*args)
+            except KafkaException as down:
+                error = down.args[0]
+                if error.code() in _HOPELESS or error.fatal():
+                    raise DependencyDown(f"Kafka refuses this client: {error}") from None
+                self._complain("waiting for Kafka (%s %s): %s", self._names, args, error)
+                time.sleep(0.2)
+
+    def next_batch(self) -> list[Record]:
+        if self._stopping():
+            raise StopIteration
+        for message in self._consumer.consume(BATCH, timeout=0):
+            self._take(message)
+        if not any(map(self._merge.waiting, self._fetched)):
+            return []
+        unfinished = {lane for lane in self._fetched if self._behind(lane)}
+        released = self._merge.release(unfinished)
+        self._hold_back()
+        return released
+
+    def _take(self, message: Message) -> None:
+        error = message.error()
+        if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001
+            self._trouble(message, error)
+            return
+        name, partition, offset = message.topic(), message.partition(), message.offset()
+        assert name is not None
+        assert partition is not None
+        assert offset is not None
+        lane = (self._rank[name], partition)
+        if error is not None:
+            # The end may lie past the last record: markers of transactions take up offsets.
+            self._fetched[lane] = max(self._fetched[lane], offset)
+            return
+        self._fetched[lane] = offset + 1
+        found = dict(message.headers() or ())
+        version = found.get("version")
+        self._merge.add(
+            lane,
+            Record(
+                topic=self._topics[lane[0]],
+                partition=partition,
+                offset=offset,
+                timestamp_us=message.timestamp()[1] * US_PER_MS,
+                key=_bytes(message.key()),
+                value=_bytes(message.value()) or b"",
+                version=_bytes(version),
+            ),
+        )
+
+    def _trouble(self, message: Message, error: KafkaError) -> None:
+        if error.code() in _OUT_OF_RANGE:
+            raise OffsetOutOfRange(
+                f"{message.topic()} partition {message.partition()}: {error.str()}. Retention has "
+                "deleted events that were not read yet; start with an empty recovery folder to go "
+                "on without them"
+            )
+        if error.code() in _HOPELESS or error.fatal():
+            raise DependencyDown(f"Kafka refuses this client: {error}")
+        self._complain("Kafka: %s; going on", error)
+
+    def _behind(self, lane: Lane) -> bool:
+        """Whether the broker holds records of the lane that have not been fetched."""
+        _, high = self._consumer.get_watermark_offsets(self._partition(lane), cached=True)
+        self._end[lane] = max(self._end[lane], high)
+        return self._fetched[lane] < self._end[lane]
+
+    def _hold_back(self) -> None:
+        """Stop fetching what others are not ready for; go on where they have caught up."""
+        for lane in self._fetched:
+            waiting = self._merge.waiting(lane)
+            if waiting > MAX_WAITING and lane not in self._paused:
+                self._paused.add(lane)
+                self._consumer.pause([self._partition(lane)])
+            elif waiting < MAX_WAITING // 2 and lane in self._paused:
+                self._paused.discard(lane)
+                self._consumer.resume([self._partition(lane)])
+
+    def snapshot(self) -> bytes:
+        progress = self._merge.progress()
+        self._consumer.commit(
+            offsets=[self._partition(lane, at.next_offset) for lane, at in progress.items()],
+            asynchronous=True,
+        )
+        packed: bytes = msgpack.packb(
+            {
+                "topics": self._names,
+                "lanes": [[*lane, *at] for lane, at in sorted(progress.items())],
+            }
+        )
+        return packed
+
+    def close(self) -> None:
+        self._consumer.close()
+
+
+def _bytes(value: bytes | str | None) -> bytes | None:
+    return value.encode() if isinstance(value, str) else value
+
+
+class ConfirmedProducer:
+    """Writes messages and answers for each: `confirm` returns once the broker has them all."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._names = {topic: topic.full(settings.prefix) for topic in Topic}
+        self._failed: list[str] = []
+        self._complain = Complaints()
+        self._producer = Producer(
+            {
+                **settings.client_config(),
+                "enable.idempotence": True,
+                "acks": "all",
+                # A broker that is away is waited for; a message is never given up.
+                "message.timeout.ms": 0,
+                "linger.ms": 2,
+                "compression.type": "lz4",
+                "queue.buffering.max.messages": MAX_IN_FLIGHT,
+                "queue.buffering.max.kbytes": 262_144,
+                "message.max.bytes": max(c.max_message_bytes for c in CONTRACTS.values()),
+                "partitioner": "murmur2_random",
+                "logger": log,
+            }
+        )
+
+    def send(self, message: Outgoing) -> None:
+        """Hand over, waiting where too much is unconfirmed.
+
+        Raises DeliveryFailed when the broker has refused an earlier one.
+        """
+        while True:
+            try:
+                self._producer.produce(
+                    self._names[message.topic],
+                    key=message.key.encode(),
+                    value=message.value,
+                    headers=headers(message.topic, message.message_id),
+                    timestamp=message.timestamp_us // US_PER_MS,
+                    on_delivery=self._delivered,
+                )
+                break
+            except BufferError:
+                self._complain("waiting for Kafka to confirm %d messages", len(self._producer))
+                self._producer.poll(0.1)
+        self._check()
+
+    def poll(self) -> None:
+        """Serve delivery reports without waiting."""
+        self._producer.poll(0)
+        self._check()
+
+    def confirm(self) -> None:
+        """Returns once every message is on the broker, however long that takes.
+
+        Raises DeliveryFailed when the broker refuses one for good.
+        """
+        while self._producer.flush(0.5):
+            self._check()
+            if len(self._producer) > 0:
+                self._complain("waiting for Kafka to confirm %d messages", len(self._producer))
+        self._check()
+
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            self._failed.append(f"{message.topic()} key {message.key()!r}: {error}")
+
+    def _check(self) -> None:
+        if self._failed:
+            raise DeliveryFailed(
+                f"{len(self._failed)} messages refused, the first: {self._failed[0]}"
+            )
+
+
+class KafkaSink(FixedPartitionedSink[list[Outgoing], bytes]):
+    """Writes lists of messages. Items are (any key, list)."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+
+    def list_parts(self) -> list[str]:
+        return ["all"]
+
+    def part_fn(self, item_key: str) -> int:
+        return 0
+
+    def build_part(
+        self, step_id: str, for_part: str, resume_state: bytes | None
+    ) -> "KafkaSinkPartition":
+        return KafkaSinkPartition(ConfirmedProducer(self._settings))
+
+
+class KafkaSinkPartition(StatefulSinkPartition[list[Outgoing], bytes]):
+    def __init__(self, producer: ConfirmedProducer) -> None:
+        self._producer = producer
+
+    def write_batch(self, values: Iterable[list[Outgoing]]) -> None:
+        for messages in values:
+            for message in messages:
+                self._producer.send(message)
+        self._producer.poll()
+
+    def snapshot(self) -> bytes:
+        # Bytewax takes this at the end of each epoch that wrote something, before the epoch
+        # counts as done: what is not confirmed now would be lost by a crash after it.
+        self._producer.confirm()
+        return b""
+
+    def close(self) -> None:
+        self._producer.confirm()

@@ -1,0 +1,76 @@
+"""The feature store: the newest vector of each game, one blob a game."""
+
+import logging
+import time
+
+from bytewax.outputs import DynamicSink, StatelessSinkPartition
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from flows.steps.records import FeatureBlob
+from schemas.errors import ConfigError
+from schemas.settings import RedisSettings
+
+log = logging.getLogger(__name__)
+
+TIMEOUT_SECONDS = 0.5
+RETRY_SECONDS = 1.0
+
+
+def connect(settings: RedisSettings) -> Redis:
+    """A client that fails fast: the store is a cache, and the flow must not wait for it."""
+    if settings.url is None:
+        raise ConfigError(
+            "STEAMLINE_REDIS_URL",
+            "no Redis is configured and no local stack is running",
+            "Set it, or run `steamline stack up`",
+        )
+    return Redis.from_url(
+        settings.url.get_secret_value(),
+        socket_timeout=TIMEOUT_SECONDS,
+        socket_connect_timeout=TIMEOUT_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
+def feature_key(prefix: str, game_id: str) -> str:
+    return f"{prefix}:features:{game_id}"
+
+
+class FeatureSink(DynamicSink[FeatureBlob]):
+    """Writes blobs; keeps the newest of each game while Redis is away."""
+
+    def __init__(self, settings: RedisSettings) -> None:
+        self._settings = settings
+
+    def build(self, step_id: str, worker_index: int, worker_count: int) -> "FeatureSinkPartition":
+        return FeatureSinkPartition(connect(self._settings), self._settings.prefix)
+
+
+class FeatureSinkPartition(StatelessSinkPartition[FeatureBlob]):
+    def __init__(self, client: Redis, prefix: str) -> None:
+        self._client, self._prefix = client, prefix
+        self._unwritten: dict[str, FeatureBlob] = {}
+        self._retry_at = 0.0
+
+    def write_batch(self, items: list[FeatureBlob]) -> None:
+        self._unwritten.update((item.game_id, item) for item in items)
+        if time.monotonic() < self._retry_at:
+            return
+        pipeline = self._client.pipeline(transaction=False)
+        for item in self._unwritten.values():
+            key = feature_key(self._prefix, item.game_id)
+            pipeline.set(key, item.blob, ex=max(item.expires_seconds, 1))
+        try:
+            pipeline.execute()
+        except (RedisError, OSError) as down:
+            if not self._retry_at:
+                log.warning("Redis is away, predictions go on without it: %s", down)
+            self._retry_at = time.monotonic() + RETRY_SECONDS
+            return
+        if self._retry_at:
+            log.warning("Redis is back, %d games written", len(self._unwritten))
+            self._retry_at = 0.0
+        self._unwritten.clear()

@@ -1,0 +1,48 @@
+"""Creating the topics that a flow needs."""
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from schemas.errors import DependencyDown
+from schemas.settings import KafkaSettings
+from schemas.topics import CONTRACTS
+
+TIMEOUT_SECONDS = 30.0
+
+
+def ensure_topics(settings: KafkaSettings) -> None:
+    """Creates what is missing. Raises DependencyDown when the broker does not answer or refuses.
+
+    Existing topics are left as they are. A broker without topic creation (the embedded one)
+    creates them when they are first asked for.
+    """
+    admin = AdminClient(settings.client_config())
+    wanted = {topic.full(settings.prefix): contract for topic, contract in CONTRACTS.items()}
+    try:
+        existing = admin.list_topics(timeout=TIMEOUT_SECONDS).topics
+        missing = [
+            NewTopic(
+                name,
+                num_partitions=settings.partitions,
+                replication_factor=settings.replication,
+                config={"max.message.bytes": str(contract.max_message_bytes)},
+            )
+            for name, contract in wanted.items()
+            if name not in existing
+        ]
+        if not missing:
+            return
+        for future in admin.create_topics(missing, operation_timeout=TIMEOUT_SECONDS).values():
+            try:
+                future.result()
+            except KafkaException as bad:
+                if bad.args[0].code() not in (
+                    KafkaError.TOPIC_ALREADY_EXISTS,
+                    KafkaError._UNSUPPORTED_FEATURE,  # noqa: SLF001 - the embedded broker
+                ):
+                    raise
+        for name in wanted:
+            admin.list_topics(name, timeout=TIMEOUT_SECONDS)
+    except KafkaException as down:
+        raise DependencyDown(f"Kafka at {settings.bootstrap}: {down.args[0]}") from None

@@ -1,0 +1,134 @@
+"""Input records to events, or to dead letters that say what is wrong with them."""
+
+from base64 import b64encode
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from typing import NamedTuple
+
+from pydantic import ValidationError
+
+from flows.steps.records import Outgoing, Record
+from schemas.decisions import DeadLetter
+from schemas.errors import RejectedEvent
+from schemas.events import BettingSplits, Event, LineMovement
+from schemas.settings import Settings
+from schemas.time import US_PER_SECOND, from_us
+from schemas.topics import CONTRACTS, Topic
+from schemas.wire import SCHEMA_VERSION
+
+DAYS_BEFORE_GAME = 400
+DAYS_AFTER_GAME = 3
+"""Futures open long before a game, nothing follows it for long: outside, a clock is wrong."""
+
+_DETAIL_CHARACTERS = 500
+
+
+class Decoded(NamedTuple):
+    event: Event
+    record: Record
+    """Kept for the dead letter, should the fold refuse the event."""
+
+
+@dataclass(frozen=True)
+class DecodeRules:
+    books: frozenset[str]
+    future_us: int
+    max_bytes: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> "DecodeRules":
+        return cls(
+            books=frozenset(settings.books),
+            future_us=int(settings.score.future_seconds * US_PER_SECOND),
+            max_bytes=settings.score.max_event_bytes,
+        )
+
+
+def decode(record: Record, rules: DecodeRules) -> Event:
+    """One record. Raises RejectedEvent with a reason code."""
+    if len(record.value) > rules.max_bytes:
+        raise RejectedEvent("oversized", f"{len(record.value)} bytes, at most {rules.max_bytes}")
+    if record.version is not None and record.version != SCHEMA_VERSION:
+        raise RejectedEvent("wrong_schema", f"version {record.version!r}, not {SCHEMA_VERSION!r}")
+    try:
+        event = CONTRACTS[record.topic].model.model_validate_json(record.value)
+    except ValidationError as bad:
+        raise _explain(bad) from None
+    assert isinstance(event, Event)
+    if record.key is None or record.key != event.game_id.encode():
+        raise RejectedEvent("wrong_key", f"key {record.key!r} is not the game id {event.game_id}")
+    if isinstance(event, LineMovement | BettingSplits) and event.book not in rules.books:
+        raise RejectedEvent("unknown_book", f"{event.book!r} is not in STEAMLINE_BOOKS")
+    ahead = event.occurred_at_us - record.timestamp_us
+    if ahead > rules.future_us:
+        raise RejectedEvent(
+            "future", f"dated {ahead / US_PER_SECOND:.0f} s after its own record timestamp"
+        )
+    try:
+        played = _day_of(event.game_id)
+    except ValueError as bad:
+        raise RejectedEvent("invalid", f"game_id: {event.game_id!r}: {bad}") from None
+    days = (from_us(event.occurred_at_us).date() - played).days
+    if not -DAYS_BEFORE_GAME <= days <= DAYS_AFTER_GAME:
+        raise RejectedEvent("implausible_time", f"{days} days from the day of the game")
+    return event
+
+
+@lru_cache(maxsize=4096)
+def _day_of(game_id: str) -> date:
+    """The local date in a game id. Raises ValueError for a day that does not exist."""
+    return date.fromisoformat(game_id.split("-", 1)[1][:10])
+
+
+def _explain(bad: ValidationError) -> RejectedEvent:
+    first = bad.errors(include_url=False)[0]
+    if first["type"] == "json_invalid":
+        return RejectedEvent("malformed_json", first["msg"])
+    field = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "value_error":
+        # Our own validators name field and value themselves where the field is not one alone.
+        text = f"{field}: {first['msg']}" if field else first["msg"]
+        return RejectedEvent("invalid", text.replace("Value error, ", "")[:_DETAIL_CHARACTERS])
+    shown = repr(first["input"])[:100]
+    return RejectedEvent("invalid", f"{field}: {first['msg']}, got {shown}"[:_DETAIL_CHARACTERS])
+
+
+def dead_letter(record: Record, rejected: RejectedEvent) -> Outgoing:
+    """The whole record with the reason, as it goes to the dead-letter topic."""
+    source = f"{record.topic.value}-{record.partition}-{record.offset}"
+    letter = DeadLetter(
+        letter_id=source,
+        reason=rejected.reason,
+        detail=rejected.detail,
+        source=source,
+        topic=record.topic.value,
+        partition=record.partition,
+        offset=record.offset,
+        timestamp_us=record.timestamp_us,
+        key_base64=None if record.key is None else b64encode(record.key).decode(),
+        value_base64=b64encode(record.value).decode(),
+    )
+    return Outgoing(
+        topic=Topic.DEAD_LETTERS,
+        key=source,
+        message_id=letter.letter_id,
+        timestamp_us=record.timestamp_us,
+        value=letter.model_dump_json().encode(),
+    )
+
+
+def decode_batch(
+    records: Iterable[Record], rules: DecodeRules
+) -> list[tuple[str, Decoded] | Outgoing]:
+    """Every record as (game id, event) or as a dead letter, in order."""
+    out: list[tuple[str, Decoded] | Outgoing] = []
+    for record in records:
+        try:
+            event = decode(record, rules)
+        except RejectedEvent as rejected:
+            out.append(dead_letter(record, rejected))
+        else:
+            out.append((event.game_id, Decoded(event, record)))
+    return out

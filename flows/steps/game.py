@@ -1,0 +1,91 @@
+"""The stateful step of one game: fold events, say when to score and when betting closes."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from flows.steps.decode import Decoded, dead_letter
+from flows.steps.records import Outgoing
+from models.features.fold import FoldRules, GameState
+from schemas.decisions import Alert, AlertKind
+from schemas.errors import RejectedEvent
+from schemas.topics import Topic
+
+
+class ToScore(NamedTuple):
+    """A game at one position, copied so that later events cannot touch it."""
+
+    game_id: str
+    position: int
+    as_of_us: int
+    start_us: int
+    cutoff_us: int
+    simulated: bool
+    lock_reason: str | None
+    """Not none: betting has just closed, so nothing is priced and stakes say so."""
+    record: bytes
+    """dtype GAME."""
+
+
+class GameStep:
+    """Folds one game's events; everything it knows is in `snapshot()`."""
+
+    def __init__(self, rules: FoldRules, resume: bytes | None) -> None:
+        self._state = GameState(rules) if resume is None else GameState.restore(rules, resume)
+
+    def on_batch(self, batch: Iterable[Decoded]) -> list[ToScore | Outgoing]:
+        """What the events lead to, in order; dead letters for what the fold refuses."""
+        out: list[ToScore | Outgoing] = []
+        state = self._state
+        for event, record in batch:
+            game_id = event.game_id
+            before = state.lock_reason
+            try:
+                state.fold(event)
+            except RejectedEvent as rejected:
+                out.append(dead_letter(record, rejected))
+                continue
+            after = state.lock_reason
+            if after != before and (before is None or after is None):
+                out.append(self._alert(game_id, before, after))
+                if after is not None:
+                    out.append(self._to_score(game_id, after))
+            if state.wants_scoring(event):
+                out.append(self._to_score(game_id, None))
+                state.dirty = False
+        return out
+
+    def snapshot(self) -> bytes:
+        return self._state.snapshot()
+
+    def _to_score(self, game_id: str, lock_reason: str | None) -> ToScore:
+        state = self._state
+        return ToScore(
+            game_id=game_id,
+            position=state.position,
+            as_of_us=state.as_of_us or state.newest_us,
+            start_us=int(state.record["start_us"][0]),
+            cutoff_us=state.cutoff_us,
+            simulated=state.simulated,
+            lock_reason=lock_reason,
+            record=state.record.tobytes(),
+        )
+
+    def _alert(self, game_id: str, before: str | None, after: str | None) -> Outgoing:
+        state = self._state
+        kind = AlertKind.UNLOCKED if after is None else AlertKind.LOCKED
+        alert = Alert(
+            alert_id=f"{game_id}:{state.position}:{kind.value}",
+            game_id=game_id,
+            position=state.position,
+            as_of_us=state.newest_us,
+            simulated=state.simulated,
+            kind=kind,
+            detail=after or f"no longer: {before}",
+        )
+        return Outgoing(
+            topic=Topic.ALERTS,
+            key=game_id,
+            message_id=alert.alert_id,
+            timestamp_us=state.newest_us,
+            value=alert.model_dump_json().encode(),
+        )

@@ -1,0 +1,37 @@
+"""What flows between the connectors and the steps."""
+
+from typing import NamedTuple
+
+from schemas.topics import Topic
+
+
+class Record(NamedTuple):
+    """One record read from an input topic."""
+
+    topic: Topic
+    partition: int
+    offset: int
+    timestamp_us: int
+    """Kafka's own timestamp, which our producers set to the event time."""
+    key: bytes | None
+    value: bytes
+    version: bytes | None
+    """Of the schema, from the headers; none where the producer sets no headers."""
+
+
+class Outgoing(NamedTuple):
+    """One message to write: its key and value are final."""
+
+    topic: Topic
+    key: str
+    message_id: str
+    timestamp_us: int
+    value: bytes
+
+
+class FeatureBlob(NamedTuple):
+    """A game's newest vector for the feature store."""
+
+    game_id: str
+    expires_seconds: int
+    blob: bytes

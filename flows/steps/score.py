@@ -1,0 +1,221 @@
+"""Games to predictions, stakes and feature blobs: one kernel call and one predict a target."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgpack
+import numpy as np
+
+from flows.steps.game import ToScore
+from flows.steps.records import FeatureBlob, Outgoing
+from models.boosters.scoring import COLUMN_OF, MARKET_OF, Outcome, TargetModel
+from models.features.catalogue import CATALOGUE, NAMES, Source
+from models.features.kernel import FeatureSet
+from models.features.layout import GAME, MARKET_INDEX, ORDER_BITS
+from models.features.market import Array, MarketView
+from models.staking.guards import Candidate, refusals
+from models.staking.kelly import edge, kelly_fraction
+from schemas.decisions import FeatureHeader, Prediction, SideQuote, Stake
+from schemas.markets import SIDES, Market, Target
+from schemas.settings import Settings, StakingSettings
+from schemas.time import US_PER_MS, US_PER_SECOND
+from schemas.topics import Topic
+
+STAKED: dict[Market, Target] = {Market.MONEYLINE: Target.MONEYLINE, Market.TOTAL: Target.TOTAL}
+"""Market that is bet -> target that prices it."""
+
+
+@dataclass(frozen=True)
+class _Row:
+    """Everything about one row that its messages share."""
+
+    task: ToScore
+    completeness: float
+    outcomes: dict[Target, Outcome]
+
+
+class Scorer:
+    """Scores batches of games with one set of models."""
+
+    def __init__(self, settings: Settings, models: Sequence[TargetModel]) -> None:
+        """Raises ModelRefused for a model of another feature set."""
+        self._features = FeatureSet.of(settings)
+        self._models = {model.card.target: model for model in models}
+        self._staking: StakingSettings = settings.staking
+        self._books = settings.books
+        self._ttl_seconds = int(settings.redis.ttl_hours * 3600)
+        for model in models:
+            model.check(self._features.hash, len(NAMES))
+
+    def __call__(self, tasks: Sequence[ToScore]) -> tuple[list[Outgoing], list[FeatureBlob]]:
+        """Messages in the order of the tasks, and the newest vector of each game."""
+        rows = np.frombuffer(b"".join(task.record for task in tasks), GAME)
+        view = self._features.view(rows)
+        vectors = self._features.vectors(rows, view)
+        complete = np.isfinite(vectors).mean(axis=1).tolist()
+        outcomes = {
+            target: model.outcomes(
+                vectors, view.consensus[:, COLUMN_OF[target]], view.line[:, COLUMN_OF[target]]
+            )
+            for target, model in self._models.items()
+        }
+        out: list[Outgoing] = []
+        newest: dict[str, int] = {}
+        for index, task in enumerate(tasks):
+            priced = {
+                target: outcome
+                for target, column in outcomes.items()
+                if task.lock_reason is None and (outcome := column[index]) is not None
+            }
+            row = _Row(task, complete[index], priced)
+            quotes = {
+                market: self._best(view, index, market, priced.get(target))
+                for market, target in STAKED.items()
+            }
+            for target, outcome in priced.items():
+                out.append(self._prediction(row, target, outcome, view, index, quotes))
+            for market in STAKED:
+                out.append(self._stake(row, market, view, index, quotes[market]))
+            if task.lock_reason is None:
+                newest[task.game_id] = index
+        blobs = [self._blob(tasks[at], rows[at], vectors[at]) for at in newest.values()]
+        return out, blobs
+
+    def _best(
+        self, view: MarketView, index: int, market: Market, outcome: Outcome | None
+    ) -> list[SideQuote]:
+        """Best fresh price of either side at the consensus line; empty without fresh quotes."""
+        column = MARKET_INDEX[market]
+        if not view.books[index, column]:
+            return []
+        quotes = []
+        for place, side in enumerate(SIDES[market]):
+            price = float(view.best_price[index, column, place])
+            value = None
+            if outcome is not None:
+                wins = outcome.probability if place == 0 else 1.0 - outcome.probability
+                value = edge(wins, price)
+            quotes.append(
+                SideQuote.model_construct(
+                    side=side,
+                    book=self._books[view.best_book[index, column, place]],
+                    price=price,
+                    age_ms=int(view.best_age_us[index, column, place]) // US_PER_MS,
+                    edge=value,
+                )
+            )
+        return quotes
+
+    def _prediction(
+        self,
+        row: _Row,
+        target: Target,
+        outcome: Outcome,
+        view: MarketView,
+        index: int,
+        quotes: dict[Market, list[SideQuote]],
+    ) -> Outgoing:
+        task, model, column = row.task, self._models[target], COLUMN_OF[target]
+        message = Prediction.model_construct(
+            game_id=task.game_id,
+            position=task.position,
+            as_of_us=task.as_of_us,
+            simulated=task.simulated,
+            prediction_id=f"{task.game_id}:{task.position}:{target.value}:{model.version}",
+            target=target,
+            model_version=model.version,
+            feature_set=self._features.hash,
+            start_time_us=task.start_us,
+            cutoff_us=task.cutoff_us,
+            line=None if target is Target.MONEYLINE else float(view.line[index, column]),
+            probability=outcome.probability,
+            market_probability=float(view.consensus[index, column]),
+            mean_runs=outcome.mean_runs,
+            fair_price=1.0 / outcome.probability,
+            best=quotes[MARKET_OF[target]],
+            odds_age_ms=int(view.newest_age_us[index, column]) // US_PER_MS,
+            books=int(view.books[index, column]),
+            completeness=row.completeness,
+        )
+        return _outgoing(Topic.PREDICTIONS, task, message.prediction_id, message)
+
+    def _stake(
+        self, row: _Row, market: Market, view: MarketView, index: int, quotes: list[SideQuote]
+    ) -> Outgoing:
+        task, staking, column = row.task, self._staking, MARKET_INDEX[market]
+        target = STAKED[market]
+        outcome = row.outcomes.get(target)
+        best = max(quotes, key=lambda quote: quote.edge or 0.0) if outcome else None
+        chance = outcome.probability if outcome else None
+        refused = refusals(
+            Candidate(
+                locked=task.lock_reason is not None,
+                quoted_books=int(view.quoted[index, column].sum()),
+                fresh_books=int(view.books[index, column]),
+                best=best,
+                probability=chance,
+                completeness=row.completeness,
+            ),
+            staking,
+        )
+        wins = full = None
+        fraction = 0.0
+        if best is not None and chance is not None:
+            wins = chance if best.side is SIDES[market][0] else 1.0 - chance
+            full = kelly_fraction(wins, best.price)
+            if not refused:
+                fraction = min(full * staking.fraction, staking.max_fraction)
+        version = self._models[target].version
+        message = Stake.model_construct(
+            game_id=task.game_id,
+            position=task.position,
+            as_of_us=task.as_of_us,
+            simulated=task.simulated,
+            stake_id=f"{task.game_id}:{task.position}:{market.value}:{version}:{staking.name}",
+            market=market,
+            model_version=version,
+            bankroll=staking.name,
+            side=best.side if best else None,
+            book=best.book if best else None,
+            line=float(view.line[index, column]) if best and market is Market.TOTAL else None,
+            price=best.price if best else None,
+            probability=wins,
+            edge=best.edge if best else None,
+            kelly_full=full,
+            fraction=fraction,
+            amount=round(fraction * staking.bankroll, 2),
+            refusals=refused,
+        )
+        return _outgoing(Topic.STAKES, task, message.stake_id, message)
+
+    def _blob(self, task: ToScore, row: Array, vector: Array) -> FeatureBlob:
+        newest = {
+            Source.LINES: int(row["quote_order"].max()) >> ORDER_BITS,
+            Source.SPLITS: int(row["splits_order"].max()) >> ORDER_BITS,
+            Source.GAMES: int(row["games_at_us"]),
+        }
+        header = FeatureHeader(
+            game_id=task.game_id,
+            position=task.position,
+            as_of_us=task.as_of_us,
+            simulated=task.simulated,
+            feature_set=self._features.hash,
+            count=len(CATALOGUE),
+            completeness=float(np.isfinite(vector).mean()),
+            source_age_ms={
+                source.value: (task.as_of_us - moment) // US_PER_MS
+                for source, moment in newest.items()
+                if moment
+            },
+        )
+        packed: bytes = msgpack.packb([header.model_dump(mode="json"), vector.tobytes()])
+        left = max(task.start_us - task.as_of_us, 0) // US_PER_SECOND
+        return FeatureBlob(task.game_id, left + self._ttl_seconds, packed)
+
+
+def _outgoing(
+    topic: Topic, task: ToScore, message_id: str, message: Prediction | Stake
+) -> Outgoing:
+    return Outgoing(
+        topic, task.game_id, message_id, task.as_of_us, message.model_dump_json().encode()
+    )
