@@ -35,11 +35,13 @@ def redis(url: str) -> str | None:
 
 
 def postgres(dsn: str) -> str | None:
-    import psycopg2
+    import psycopg
 
     try:
-        psycopg2.connect(dsn, connect_timeout=int(PATIENCE)).close()
-    except psycopg2.Error as refused:
-        # A DSN that cannot be parsed is quoted in the message, password included.
-        return str(refused).strip() if "dsn" not in str(refused).lower() else "the DSN is invalid"
+        psycopg.connect(dsn, connect_timeout=int(PATIENCE)).close()
+    except psycopg.ProgrammingError:
+        # Its message quotes the DSN, password included.
+        return "the DSN cannot be parsed"
+    except psycopg.Error as refused:
+        return str(refused).strip()
     return None
