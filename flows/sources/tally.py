@@ -32,7 +32,8 @@ class Tally:
         events: list[Event] = []
         for model, fields in reversed(drafts):
             try:
-                events.append(model.model_validate({**fields, "settles": not events}))
+                fields["settles"] = not events
+                events.append(model.model_validate(fields))
             except ValidationError as bad:
                 self.rejected[_reason(bad)] += 1
         events.reverse()
