@@ -3,7 +3,7 @@
 import asyncio
 from enum import StrEnum
 
-import asyncpg  # type: ignore[import-untyped]
+import asyncpg
 from pydantic import BaseModel, ConfigDict
 from redis.asyncio import Redis
 from redis.exceptions import RedisError

@@ -1,0 +1,158 @@
+"""The board keeps the newest of everything, whatever the order of arrival."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from api.board import RETAIN_US, Board, Message
+from schemas.decisions import AlertKind
+from schemas.events import QuoteStatus
+from schemas.markets import Market, Target
+from schemas.time import US_PER_MINUTE
+from tests import samples
+
+
+def board_of(*messages: Message) -> Board:
+    board = Board()
+    for message in messages:
+        board.apply(message)
+    return board
+
+
+def test_a_game_holds_the_newest_of_each_kind() -> None:
+    game = board_of(
+        samples.game(0),
+        samples.line(1, 1.90),
+        samples.line(2, 1.95),
+        samples.line(2, 1.80, book="circa"),
+        samples.prediction(1, 0.50),
+        samples.prediction(2, 0.60),
+        samples.stake(2, 0.03),
+        samples.alert(3),
+        samples.result(20_000),
+    ).games[samples.GAME]
+
+    assert game.schedule is not None
+    assert game.schedule.home == "New York Yankees"
+    assert game.lines[("pinnacle", Market.MONEYLINE)].price_home_over == 1.95
+    assert game.lines[("circa", Market.MONEYLINE)].price_home_over == 1.80
+    assert game.predictions[Target.MONEYLINE].probability == 0.60
+    assert [one.probability for one in game.history] == [0.50, 0.60]
+    assert game.stakes[Market.MONEYLINE].fraction == 0.03
+    assert game.locked
+    assert game.result is not None
+    assert (game.result.home_score, game.result.away_score) == (5, 3)
+
+
+@pytest.mark.parametrize(
+    ("newer", "older"),
+    [
+        (samples.line(5, 1.95), samples.line(4, 1.80)),
+        (samples.prediction(5, 0.6), samples.prediction(4, 0.5)),
+        (samples.stake(5, 0.02), samples.stake(4, 0.01)),
+        (samples.alert(5, AlertKind.UNLOCKED), samples.alert(4, AlertKind.LOCKED)),
+        (samples.game(5, home="New"), samples.game(4, home="Old")),
+        (samples.result(5, 9), samples.result(4, 1)),
+    ],
+    ids=lambda message: type(message).__name__,
+)
+def test_late_and_repeated_messages_change_nothing(newer: Message, older: Message) -> None:
+    board = Board()
+    assert board.apply(newer)
+    before = repr(board.games)
+    assert not board.apply(older)
+    assert not board.apply(newer)
+    assert repr(board.games) == before
+
+
+def test_another_model_at_the_same_position_is_news() -> None:
+    board = board_of(samples.prediction(4, 0.5))
+    assert board.apply(samples.prediction(4, 0.7, model_version="2"))
+    assert board.games[samples.GAME].predictions[Target.MONEYLINE].probability == 0.7
+
+
+def test_unlocking_later_unlocks() -> None:
+    board = board_of(samples.alert(1), samples.alert(2, AlertKind.UNLOCKED))
+    assert not board.games[samples.GAME].locked
+
+
+def test_a_withdrawn_quote_keeps_its_time_so_that_an_older_price_cannot_return() -> None:
+    gone = samples.line(9, None, None, status=QuoteStatus.WITHDRAWN)
+    game = board_of(gone, samples.line(8, 1.9)).games[samples.GAME]
+    assert game.lines[("pinnacle", Market.MONEYLINE)].status is QuoteStatus.WITHDRAWN
+
+
+def test_a_source_that_confirms_its_quotes_makes_them_younger() -> None:
+    quote = samples.line(10)
+    other = samples.line(10, book="circa", source="elsewhere")
+    looked = samples.game(600, source="odds", quotes_stand=True)
+    game = board_of(quote, other, looked).games[samples.GAME]
+    assert game.stands_us(quote) == samples.at(600)
+    assert game.stands_us(other) == samples.at(10)
+
+
+def test_a_game_leaves_some_time_after_its_start_by_event_time() -> None:
+    board = board_of(samples.game(0), samples.line(1))
+    tomorrow = "mlb-2026-07-21-BOS-NYY-1"
+    start = samples.START + RETAIN_US
+    board.apply(samples.game(game_id=tomorrow, occurred_at_us=start, start_time_us=start + 1))
+    assert samples.GAME in board.games
+    after = start + 6 * US_PER_MINUTE
+    board.apply(samples.line(game_id=tomorrow, occurred_at_us=after))
+    assert list(board.games) == [tomorrow]
+    # What still arrives about it does not bring it back.
+    assert not board.apply(samples.game(2))
+    assert list(board.games) == [tomorrow]
+
+
+def test_quotes_days_before_their_schedule_wait_for_it() -> None:
+    """Topics are read side by side: a quote of days ago may come before the game it is about."""
+    later = "mlb-2026-07-24-BOS-NYY-1"
+    board = board_of(samples.game(3 * 86_400), samples.line(0, game_id=later))
+    assert (("pinnacle", Market.MONEYLINE)) in board.games[later].lines
+
+
+def test_games_are_ordered_by_start() -> None:
+    early = samples.game(game_id=samples.OTHER, start_time_us=samples.START - 1)
+    board = board_of(samples.game(), early)
+    assert [game.game_id for game in board.ordered()] == [samples.OTHER, samples.GAME]
+    assert [game.game_id for game in board.ordered(["nope", samples.GAME])] == [samples.GAME]
+
+
+def test_an_impossible_date_is_refused() -> None:
+    with pytest.raises(ValueError, match="day is out of range"):
+        Board().apply(samples.game(game_id="mlb-2026-02-30-BOS-NYY-1"))
+
+
+def test_history_is_bounded() -> None:
+    board = board_of(*(samples.prediction(position) for position in range(1, 501)))
+    history = board.games[samples.GAME].history
+    assert (len(history), history[0].position, history[-1].position) == (200, 301, 500)
+
+
+STREAM: list[Any] = [
+    *(samples.line(second, 1.80 + second / 100) for second in range(6)),
+    *(samples.line(second, 1.70 + second / 100, book="circa") for second in range(3)),
+    *(samples.prediction(position, position / 10) for position in range(1, 6)),
+    *(samples.stake(position, position / 100) for position in range(1, 4)),
+    samples.alert(2),
+    samples.alert(3, AlertKind.UNLOCKED),
+    samples.alert(4),
+    samples.game(0, home="First"),
+    samples.game(7, home="Moved"),
+]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.permutations(STREAM), st.lists(st.sampled_from(STREAM), max_size=20))
+def test_any_order_with_repeats_ends_the_same(order: list[Any], repeats: list[Any]) -> None:
+    game = board_of(*order, *repeats).games[samples.GAME]
+    assert game.lines[("pinnacle", Market.MONEYLINE)].price_home_over == 1.85
+    assert game.lines[("circa", Market.MONEYLINE)].price_home_over == 1.72
+    assert game.predictions[Target.MONEYLINE].probability == 0.5
+    assert game.stakes[Market.MONEYLINE].fraction == 0.03
+    assert game.locked
+    assert game.schedule is not None
+    assert game.schedule.home == "Moved"

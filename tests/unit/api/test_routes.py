@@ -1,0 +1,131 @@
+"""Routes without a server or a broker: rows, problems, headers, readiness."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+from api.app import create_app
+from schemas.errors import ConfigError
+from schemas.settings import KafkaSettings, PostgresSettings, RedisSettings, Settings
+from tests import samples
+
+
+@pytest.fixture
+def app() -> FastAPI:
+    """Its lifespan never runs, so it has no reader: the test says what was read."""
+    return create_app(
+        Settings(
+            kafka=KafkaSettings(bootstrap="127.0.0.1:1"),
+            redis=RedisSettings(url=SecretStr("redis://:hunter2@127.0.0.1:1/0")),
+            postgres=PostgresSettings(dsn=SecretStr("postgresql://me:hunter2@127.0.0.1:1/db")),
+        )
+    )
+
+
+def get(app: FastAPI, path: str) -> httpx.Response:
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            return await client.get(path)
+
+    return asyncio.run(ask())
+
+
+def problem(answer: httpx.Response) -> Any:
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert body["status"] == answer.status_code
+    return body
+
+
+def test_games_and_one_game(app: FastAPI) -> None:
+    app.state.feed.publish(
+        [samples.game(), samples.line(1), samples.prediction(1), samples.prediction(2)]
+    )
+    answer = get(app, "/v1/games").json()
+    assert answer["newest_us"] == samples.at(2)
+    assert answer["stale"] is True  # nothing was read to its end yet
+    assert [game["home"] for game in answer["games"]] == ["New York Yankees"]
+    one = get(app, f"/v1/games/{samples.GAME}").json()
+    assert one["game"] == answer["games"][0]
+    assert [quote["price_home_over"] for quote in one["quotes"]] == [1.9]
+    assert [prediction["position"] for prediction in one["predictions"]] == [1, 2]
+
+
+def test_an_empty_board_is_an_answer(app: FastAPI) -> None:
+    assert get(app, "/v1/games").json() == {"newest_us": None, "stale": True, "games": []}
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "names"),
+    [
+        (f"/v1/games/{samples.GAME}", 404, samples.GAME),
+        ("/v1/nothing", 404, "Not Found"),
+        ("/v1/games/../../etc/passwd", 404, "Not Found"),
+        ("/static/../app.py", 404, "Not Found"),
+        ("/v1/games/DROP%20TABLE", 422, "path.game_id"),
+        ("/v1/feed?market=moneyline&market=bogus", 422, "query.market.1"),
+        ("/v1/feed?game=x", 422, "query.game.0"),
+        ("/v1/feed?event=snapshot", 422, "query.event.0"),
+    ],
+)
+def test_errors_are_problem_documents(app: FastAPI, path: str, status: int, names: str) -> None:
+    answer = get(app, path)
+    assert answer.status_code == status
+    assert names in problem(answer)["detail"]
+
+
+def test_an_error_of_our_own_is_a_problem_without_its_insides(app: FastAPI) -> None:
+    app.state.feed.board.newest_us = "not a number"
+    app.state.feed.board.games = None
+    answer = get(app, "/v1/games")
+    assert answer.status_code == 500
+    assert "NoneType" not in json.dumps(problem(answer))
+
+
+def test_not_ready_names_each_dependency_and_no_password(app: FastAPI) -> None:
+    answer = get(app, "/ready")
+    assert answer.status_code == 503
+    states = {name: one["state"] for name, one in answer.json()["dependencies"].items()}
+    assert states == {"kafka": "down", "redis": "degraded", "postgres": "degraded"}
+    assert "hunter2" not in answer.text
+    assert get(app, "/health").json() == {"status": "alive"}
+
+
+def test_the_page_allows_only_its_own_files(app: FastAPI) -> None:
+    page = get(app, "/")
+    assert "default-src 'self'" in page.headers["content-security-policy"]
+    assert page.headers["x-content-type-options"] == "nosniff"
+    static = Path(__file__).parents[3] / "api" / "static"
+    for name in static.glob("*.js"):
+        assert "innerHTML" not in name.read_text(), name
+        assert get(app, f"/static/{name.name}").status_code == 200
+    for wanted in ("<script>", "style=", "onclick", "https://"):
+        assert wanted not in page.text
+
+
+def test_openapi_has_examples_for_the_feed_and_the_board(app: FastAPI) -> None:
+    described = get(app, "/openapi.json").json()
+    feed = described["paths"]["/v1/feed"]["get"]
+    assert (
+        "event: prediction" in feed["responses"]["200"]["content"]["text/event-stream"]["example"]
+    )
+    assert described["components"]["schemas"]["GameRow"]["example"]["game_id"] == samples.GAME
+    assert {parameter["name"] for parameter in feed["parameters"]} == {
+        "game",
+        "market",
+        "event",
+        "last_event_id",
+        "Last-Event-ID",
+    }
+
+
+def test_without_a_broker_configured_it_says_which_key() -> None:
+    with pytest.raises(ConfigError, match="STEAMLINE_KAFKA_BOOTSTRAP"):
+        create_app(Settings(kafka=KafkaSettings()))
