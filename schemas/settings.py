@@ -27,11 +27,15 @@ class KafkaSettings(Section):
     bootstrap: str | None = None
     """host:port list of a running cluster; without it the local stack's broker is used."""
     prefix: str = Field(default="steamline.", pattern=r"^[a-zA-Z0-9._-]*$")
+    """In front of every topic's name."""
     partitions: int = Field(default=8, ge=1, le=4096)
+    """Of each topic, when the topics are created."""
     replication: int = Field(default=1, ge=1)
+    """Copies of each topic, when the topics are created."""
     options: dict[str, str | int | float | bool] = Field(default_factory=dict)
     """Any further librdkafka property, as JSON: security.protocol, sasl.*, ssl.*."""
     sasl_password: SecretStr | None = None
+    """For `sasl.mechanism` and `sasl.username` in the options."""
 
     def client_config(self) -> dict[str, str | int | float | bool]:
         """librdkafka properties shared by every client. Raises ConfigError without a broker."""
@@ -49,18 +53,21 @@ class KafkaSettings(Section):
 
 class RedisSettings(Section):
     url: SecretStr | None = None
-    """redis://, rediss:// or unix://; user and password belong in it."""
+    """redis://, rediss:// or unix://, with user and password; else the local stack's server."""
     prefix: str = "steamline"
+    """In front of every key."""
     ttl_hours: float = Field(default=12.0, gt=0.0)
     """How long a vector outlives the start of its game."""
 
 
 class PostgresSettings(Section):
     dsn: SecretStr | None = None
+    """postgresql://user:password@host:port/database; else the local stack's server."""
 
 
 class MlflowSettings(Section):
     tracking_uri: SecretStr | None = None
+    """An MLflow server or its database; without it the local stack's Postgres is used."""
     artifacts: str | None = None
     """Where model files go; without it `STEAMLINE_HOME/mlflow`."""
 
@@ -77,28 +84,37 @@ class ScoreSettings(Section):
     late_hours: float = Field(default=6.0, gt=0.0)
     """An event older than the game's newest by more goes to the dead letters."""
     max_event_bytes: int = Field(default=65_536, ge=1_024)
+    """A longer event goes to the dead letters."""
     devig: DevigMethod = "power"
+    """How the bookmaker's margin is taken out of a price."""
 
 
 class StakingSettings(Section):
     """How much to bet."""
 
     name: str = "main"
+    """Of the bankroll, in the ledger."""
     bankroll: float = Field(default=10_000.0, gt=0.0)
+    """What it holds before the first stake."""
     fraction: float = Field(default=0.25, gt=0.0, le=1.0)
     """Share of full Kelly."""
     min_edge: float = Field(default=0.02, ge=0.0)
+    """Expected return per unit below which nothing is staked."""
     max_fraction: float = Field(default=0.05, gt=0.0, le=1.0)
     """Cap of one bet, share of the bankroll."""
     min_completeness: float = Field(default=0.4, ge=0.0, le=1.0)
+    """Share of known features below which nothing is staked."""
 
 
 class ApiSettings(Section):
     host: str = "127.0.0.1"
+    """Address to listen on."""
     port: int = Field(default=8000, ge=0, le=65_535)
+    """0 picks a free one."""
     ring: int = Field(default=10_000, ge=1)
     """How many feed messages a reconnecting client can be behind."""
     heartbeat_ms: int = Field(default=10_000, ge=100)
+    """A silent feed sends a heartbeat this often."""
     send_timeout_seconds: float = Field(default=30.0, gt=0.0)
     """A client that takes no byte for this long is closed."""
     client_queue: int = Field(default=1_000, ge=10)
@@ -135,6 +151,8 @@ class Settings(BaseSettings):
         env_nested_delimiter="_",
         env_nested_max_split=1,
         env_ignore_empty=True,
+        # docker compose reads the same .env and keeps its own names there.
+        dotenv_filtering="match_prefix",
         extra="forbid",
         frozen=True,
     )
@@ -144,7 +162,9 @@ class Settings(BaseSettings):
     home: Path = Path(".steamline")
     """Local state: stack, archives, recovery, model cache."""
     books: Annotated[tuple[str, ...], Field(min_length=1, max_length=16)] = KNOWN_BOOKS
+    """Bookmakers whose prices count; an event of another goes to the dead letters."""
     sharp_books: tuple[str, ...] = SHARP_BOOKS
+    """Those whose prices lead the market."""
     kafka: KafkaSettings = KafkaSettings()
     redis: RedisSettings = RedisSettings()
     postgres: PostgresSettings = PostgresSettings()

@@ -1,0 +1,71 @@
+"""docker-compose.yml is valid, and its validator would notice if it were not."""
+
+from pathlib import Path
+
+import pytest
+
+from deploy.compose_check import check, example
+from schemas.errors import ConfigError
+from schemas.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docker-compose.yml").read_text()
+ENV = example((ROOT / ".env.example").read_text())
+
+
+def test_the_file_is_valid() -> None:
+    check(TEXT, ENV)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "where"),
+    [
+        ("    image: postgres:18", "    imag: postgres:18", "services.postgres"),
+        ("      retries: 6\n    deploy", "      retires: 6\n    deploy", "healthcheck"),
+        ("    shm_size: 128m", "    shm_size: [128]", "shm_size"),
+        ("restart: unless-stopped", "restart: sometimes", "restart"),
+        ("  models: {}\n", "", "models"),
+        (
+            "      postgres: {condition: service_healthy}",
+            "      db: {condition: service_healthy}",
+            "db",
+        ),
+        ("volumes:\n  kafka-data", "volume:\n  kafka-data", "volume"),
+    ],
+)
+def test_a_broken_file_is_refused(right: str, wrong: str, where: str) -> None:
+    assert right in TEXT
+    with pytest.raises(ConfigError, match=where):
+        check(TEXT.replace(right, wrong), ENV)
+
+
+def test_a_password_has_no_default() -> None:
+    with pytest.raises(ConfigError, match="POSTGRES_PASSWORD"):
+        check(TEXT, {**ENV, "POSTGRES_PASSWORD": ""})
+
+
+def test_ports_are_published_on_the_loopback_interface_only() -> None:
+    services = check(TEXT, ENV)
+    ports = [port for service in services.values() for port in service.get("ports", [])]
+    assert len(ports) == 3
+    assert all(str(port).startswith("127.0.0.1:") for port in ports)
+
+
+def test_every_service_has_limits_and_every_server_a_health_check() -> None:
+    services = check(TEXT, ENV)
+    assert all("limits" in service["deploy"]["resources"] for service in services.values())
+    assert {name for name, service in services.items() if "healthcheck" not in service} == {"score"}
+
+
+def test_settings_read_the_example_and_what_the_services_are_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An unknown key would stop the start-up of a container."""
+    (tmp_path / ".env").write_text((ROOT / ".env.example").read_text())
+    monkeypatch.chdir(tmp_path)
+    services = check(TEXT, ENV)
+    for key, value in services["api"]["environment"].items():
+        monkeypatch.setenv(key, value)
+    settings = Settings.read()
+    assert settings.kafka.bootstrap == "kafka:9092"
+    assert settings.api.host == "0.0.0.0"
