@@ -10,7 +10,6 @@ MAKEFLAGS += --no-print-directory
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(VENV)/boot/bin/uv
-CODE := schemas models flows api cli deploy bench tests docs
 
 # Run, not only looked up: a pyenv shim can stand for a Python that is not there.
 PYTHON := $(shell for p in python3.11 python3.12; do $$p -c '' 2>/dev/null && echo $$p && break; done)
@@ -58,6 +57,7 @@ lock: $(UV)
 	@$(COMPILE)
 
 setup: $(READY)
+	@:
 
 tools: $(READY)
 	@deploy/tools.sh $(VENV)/tools-tried

@@ -1,9 +1,6 @@
 """`steamline stack`: Kafka, Redis and Postgres on this machine, without Docker."""
 
 import json
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -19,10 +16,9 @@ def up(as_json: Json = False) -> None:
     from deploy import stack
     from schemas.settings import Settings
 
-    with _one_line_errors():
-        settings = Settings.read()
-        state = stack.up(settings)
-        report = _report(stack.status(settings), state)
+    settings = Settings.read()
+    state = stack.up(settings)
+    report = _report(stack.status(settings), state)
     _print(report, as_json)
     _fail_on_problem(report)
 
@@ -33,8 +29,7 @@ def down(as_json: Json = False) -> None:
     from deploy import stack
     from schemas.settings import Settings
 
-    with _one_line_errors():
-        stack.down(Settings.read())
+    stack.down(Settings.read())
     print(json.dumps({"stopped": True}) if as_json else "stopped")
 
 
@@ -44,22 +39,10 @@ def status(as_json: Json = False) -> None:
     from deploy import stack
     from schemas.settings import Settings
 
-    with _one_line_errors():
-        settings = Settings.read()
-        report = _report(stack.status(settings), stack.read(settings.home))
+    settings = Settings.read()
+    report = _report(stack.status(settings), stack.read(settings.home))
     _print(report, as_json)
     _fail_on_problem(report)
-
-
-@contextmanager
-def _one_line_errors() -> Iterator[None]:
-    from schemas.errors import SteamlineError
-
-    try:
-        yield
-    except SteamlineError as problem:
-        typer.echo(f"error: {problem}", err=True)
-        raise typer.Exit(1) from None
 
 
 def _report(servers: Any, state: Any) -> dict[str, Any]:
@@ -86,5 +69,4 @@ def _print(report: dict[str, Any], as_json: bool) -> None:
 
 def _fail_on_problem(report: dict[str, Any]) -> None:
     if not report["up"]:
-        sys.stdout.flush()
         raise typer.Exit(1)

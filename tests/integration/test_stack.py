@@ -1,8 +1,11 @@
 """The local stack: up, used by real clients, down, and what happens in between."""
 
 import asyncio
+import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,9 +20,11 @@ from redis import Redis
 from deploy.stack import StackState, down, resolve, status, up
 from deploy.stack.process import listens
 from deploy.stack.state import NAMES, read
+from schemas.errors import DependencyDown
 from schemas.settings import KafkaSettings, PostgresSettings, RedisSettings, Settings
 
 Said = list[str]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -236,8 +241,6 @@ def test_servers_that_the_settings_name_are_used_not_started(
 def test_a_server_that_cannot_start_is_named_and_the_others_can_be_stopped(
     tmp_path: Path, mock_kafka: str
 ) -> None:
-    from schemas.errors import DependencyDown
-
     settings = _settings(tmp_path / "home", kafka={"bootstrap": mock_kafka})
     (settings.home / "postgres" / "data").mkdir(parents=True)
     (settings.home / "postgres" / "initialised").touch()
@@ -245,3 +248,41 @@ def test_a_server_that_cannot_start_is_named_and_the_others_can_be_stopped(
         up(settings)
     assert set(read(settings.home).servers) == {"redis"}
     down(settings)
+
+
+def _steamline(home: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "cli.main", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "STEAMLINE_HOME": str(home), **env},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_command_prints_one_json_document_and_its_exit_status(
+    tmp_path: Path, mock_kafka: str
+) -> None:
+    kafka = {"STEAMLINE_KAFKA_BOOTSTRAP": mock_kafka}
+    before = _steamline(tmp_path, "stack", "status", "--json", **kafka)
+    assert before.returncode == 1
+    assert json.loads(before.stdout)["servers"]["redis"]["problem"] == "not started"
+
+    started = _steamline(tmp_path, "stack", "up", "--json", **kafka)
+    assert started.returncode == 0
+    report = json.loads(started.stdout)
+    assert report["up"]
+    assert report["servers"]["kafka"]["origin"] == "configured"
+    with Redis.from_url(report["redis_url"]) as redis:
+        assert redis.ping()
+
+    stopped = _steamline(tmp_path, "stack", "down", "--json")
+    assert (stopped.returncode, json.loads(stopped.stdout)) == (0, {"stopped": True})
+
+
+def test_a_wrong_setting_is_one_line(tmp_path: Path) -> None:
+    run = _steamline(tmp_path, "stack", "up", STEAMLINE_API_PORT="70000")
+    assert run.returncode == 1
+    assert len(run.stderr.splitlines()) == 1
+    assert "STEAMLINE_API_PORT" in run.stderr
