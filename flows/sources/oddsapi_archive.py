@@ -13,7 +13,7 @@ from typing import NamedTuple
 import polars as pl
 
 from flows.sources.tally import Draft, Tally
-from flows.sources.teams import code_of
+from flows.sources.teams import CLUBS, code_of
 from schemas.errors import DataMissing, RejectedEvent
 from schemas.events import Event, GameResult, GameUpdate, LineMovement, QuoteStatus
 from schemas.markets import GameStatus, Market
@@ -146,8 +146,8 @@ def _sighting(game: Game, seen_us: int, start_us: int) -> Draft:
         "game_id": game.game_id,
         "source": SOURCE,
         "occurred_at_us": seen_us,
-        "home": game.home,
-        "away": game.away,
+        "home": CLUBS[game.home],
+        "away": CLUBS[game.away],
         "start_time_us": start_us,
         "status": GameStatus.SCHEDULED if seen_us < start_us else GameStatus.LIVE,
         "mlb_game_pk": game.mlb_game_pk,

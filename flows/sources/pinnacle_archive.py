@@ -17,7 +17,7 @@ from typing import NamedTuple
 import polars as pl
 
 from flows.sources.tally import Draft, Tally
-from flows.sources.teams import code_of
+from flows.sources.teams import CLUBS, code_of
 from schemas.errors import DataMissing, RejectedEvent
 from schemas.events import Event, GameResult, GameUpdate, LineMovement, QuoteStatus
 from schemas.markets import GameStatus, Market
@@ -80,7 +80,10 @@ def _boards(data: Path) -> dict[str, dict[int, list[Board]]]:
     """{retrosheet_id: {entered_us: [board, ...]}}, in file order."""
 
     def quote(first: int | None, second: int | None, line: float | None = None) -> Quote | None:
-        return None if first is None or second is None else (first, second, line)
+        if first is None or second is None:
+            return None
+        # -100 and 100 are one price; told apart, they would look like a move.
+        return 100 if first == -100 else first, 100 if second == -100 else second, line
 
     boards: dict[str, dict[int, list[Board]]] = {}
     rows = _read(data, "pinnacle_mlb_2016_lines.parquet").select(
@@ -120,8 +123,8 @@ def _update(game: Game, at_us: int, quotes_stand: bool) -> Draft:
         "game_id": game.game_id,
         "source": SOURCE,
         "occurred_at_us": at_us,
-        "home": game.home,
-        "away": game.away,
+        "home": CLUBS[game.home],
+        "away": CLUBS[game.away],
         "start_time_us": game.start_us,
         "status": GameStatus.SCHEDULED if at_us < game.start_us else GameStatus.LIVE,
         "quotes_stand": quotes_stand,

@@ -74,7 +74,7 @@ class Day:
     """The truth of one day; arrays have one row a game."""
 
     games: list[tuple[str, str, str]]
-    """(game_id, home, away)"""
+    """(game_id, home code, away code)"""
     listed_us: Micros
     """First pitch as first scheduled."""
     start_us: Micros
@@ -195,7 +195,7 @@ def truth_of(slate: Slate, index: int) -> Day:
     start = listed + delay
     opening = listed - (rng.uniform(18.0, 26.0, n) * 60 * US_PER_MINUTE).astype(np.int64)
 
-    side_prior = rng.normal(0.09, 0.30, n)
+    side_prior = rng.normal(0.09, 0.20, n)
     side_news = rng.normal(0.0, _NEWS_SIDE_SD, (n, _NEWS_SIDE))
     runs_prior = np.clip(rng.normal(8.7, 0.8, n), 6.8, 11.2)
     runs_news = rng.normal(0.0, _NEWS_RUNS_SD / math.sqrt(_NEWS_RUNS), (n, _NEWS_RUNS))

@@ -17,6 +17,7 @@ import polars as pl
 from flows.sources.simulated_books import board_of
 from flows.sources.simulated_truth import Day, Slate, expected_runs, truth_of
 from flows.sources.tally import Draft, Tally
+from flows.sources.teams import CLUBS
 from schemas.errors import SteamlineError
 from schemas.events import BettingSplits, Event, GameResult, GameUpdate, LineMovement, QuoteStatus
 from schemas.markets import GameStatus, Market
@@ -72,8 +73,8 @@ def _updates(slate: Slate, day: Day, game: int) -> Iterator[Timed]:
     for at in sorted({opening, *polls, *((warned,) if warned else ())}):
         known_start = int(day.listed_us[game]) if at < warned else start
         fields = _common(slate, game_id, at, "game") | {
-            "home": home,
-            "away": away,
+            "home": CLUBS[home],
+            "away": CLUBS[away],
             "start_time_us": known_start,
             "status": GameStatus.SCHEDULED if at < known_start else GameStatus.LIVE,
             "quotes_stand": at % POLL_US == 0 and opening < at < start,
