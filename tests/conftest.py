@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Producer
 
-from deploy.stack.kafka import KafkaBroker, kafka_available
+from deploy.stack.kafka import KafkaBroker, fetch_jars, kafka_available
 from deploy.stack.postgres import PostgresServer
 from deploy.stack.redis import RedisServer
 
@@ -22,6 +22,7 @@ def kafka_libs() -> Path:
     reason = kafka_available(libs)
     if reason is not None:
         pytest.skip(f"no real Kafka here: {reason}")
+    fetch_jars(libs)
     return libs
 
 
