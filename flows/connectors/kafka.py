@@ -33,6 +33,9 @@ from schemas.wire import headers
 
 log = logging.getLogger(__name__)
 
+SCORE_GROUP = "steamline-score"
+"""Consumer group under which the score flow shows its progress."""
+
 BATCH = 2_000
 MAX_WAITING = 20_000
 """Records of one partition held back for others before its fetching is paused."""

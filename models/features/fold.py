@@ -241,7 +241,8 @@ class GameState:
             if event.quotes_stand:
                 confirmed = self._view["confirmed_us"]
                 # After an outage of the source a mere confirmation makes stale quotes good again.
-                self.dirty = self.dirty or moment - confirmed[source] > self.rules.stale_us
+                gap = moment - int(confirmed[source])
+                self.dirty = self.dirty or gap > self.rules.stale_us
                 confirmed[source] = max(moment, int(confirmed[source]))
         self._admit_held()
 

@@ -1,0 +1,1 @@
+"""Benchmarks: ours against a reference in the same run, as JSON under bench/results/."""

@@ -1,0 +1,42 @@
+"""The `steamline` command.
+
+Nothing heavy is imported up here: `--help` must answer at once, so each command imports what it
+needs when it runs.
+"""
+
+import sys
+
+import typer
+
+from cli import api, data, demo, score, stack, train
+
+app = typer.Typer(
+    name="steamline",
+    help="Real-time odds processor: score every game the moment a line moves.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.add_typer(stack.app, name="stack")
+app.add_typer(data.app, name="data")
+app.add_typer(score.app, name="run")
+app.command("train")(train.train)
+app.command("api")(api.api_command)
+app.command("demo")(demo.demo)
+
+
+def main() -> None:
+    """Entry point: an error of ours is one line and exit 1, not a traceback."""
+    try:
+        app()
+    except Exception as problem:
+        from schemas.errors import SteamlineError
+
+        if not isinstance(problem, SteamlineError):
+            raise
+        print(f"error: {problem}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

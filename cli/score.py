@@ -1,0 +1,51 @@
+"""`steamline run`: the long-running flows."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Run a flow until it is stopped.")
+
+
+@app.callback()
+def _group() -> None:
+    """Keeps `score` a sub-command while it is the only flow."""
+
+
+@app.command()
+def score(
+    recovery: Annotated[
+        Path | None, typer.Option(help="Recovery folder. Default: HOME/recovery/score.")
+    ] = None,
+) -> None:
+    """Score every game the moment a line moves; resumes where it was stopped or killed."""
+    import logging
+    import signal
+    from threading import Event
+
+    from deploy.stack import resolve
+    from flows.connectors.kafka import SCORE_GROUP, KafkaSink, KafkaSource
+    from flows.connectors.redis import FeatureSink
+    from flows.connectors.topics import ensure_topics
+    from flows.models import current_models
+    from flows.score import run, score_flow
+    from flows.steps.score import Scorer
+    from schemas.settings import Settings
+    from schemas.topics import INPUTS
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    settings = resolve(Settings.read())
+    scorer = Scorer(settings, current_models(settings))
+    ensure_topics(settings.kafka)
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    flow = score_flow(
+        settings,
+        source=KafkaSource(settings.kafka, INPUTS, group=SCORE_GROUP, stopping=stop.is_set),
+        messages=KafkaSink(settings.kafka),
+        features=FeatureSink(settings.redis),
+        scorer=scorer,
+    )
+    run(flow, recovery or settings.home / "recovery" / "score")

@@ -1,0 +1,1 @@
+"""`steamline demo`: one slate, replayed through the real processes."""

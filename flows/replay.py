@@ -1,0 +1,75 @@
+"""An archive back onto the topics, in event-time order, at a set speed or flat out."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from flows.connectors.parquet import ArchiveRecord
+from flows.steps.records import Outgoing
+from schemas.time import US_PER_SECOND
+from schemas.topics import Topic
+
+POLL_EVERY = 500
+
+
+class Producer(Protocol):
+    """What a replay writes to."""
+
+    def send(self, message: Outgoing) -> None: ...
+    def poll(self) -> None: ...
+    def confirm(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast, by whose clock, and until when."""
+
+    speed: float | None
+    """Event seconds per second of `clock`; none is as fast as it goes."""
+    clock: Callable[[], float]
+    sleep: Callable[[float], None]
+    stopping: Callable[[], bool] = lambda: False
+    sent: Callable[[ArchiveRecord], None] = lambda record: None
+    """Hears of every event handed over; may block to slow the replay down."""
+
+
+def replay(records: Iterable[ArchiveRecord], producer: Producer, pace: Pace) -> int:
+    """Number of events sent, all confirmed by the broker.
+
+    Kafka timestamps are the event times: a consumer can tell what was known when.
+    """
+    count = 0
+    began, first_us = pace.clock(), None
+    for record in records:
+        if first_us is None:
+            first_us = record.occurred_at_us
+        if pace.speed is not None:
+            due = began + (record.occurred_at_us - first_us) / US_PER_SECOND / pace.speed
+            while (early := due - pace.clock()) > 0 and not pace.stopping():
+                producer.poll()
+                pace.sleep(min(early, 0.1))
+        if pace.stopping():
+            break
+        producer.send(
+            Outgoing(
+                record.topic, record.game_id, record.event_id, record.occurred_at_us, record.value
+            )
+        )
+        count += 1
+        pace.sent(record)
+        if count % POLL_EVERY == 0:
+            producer.poll()
+    producer.confirm()
+    return count
+
+
+def final_scores(records: Iterable[ArchiveRecord]) -> dict[str, tuple[int, int]]:
+    """Game id -> home and away score, of the results among the records."""
+    from schemas.events import GameResult
+
+    results = (
+        GameResult.model_validate_json(record.value)
+        for record in records
+        if record.topic is Topic.RESULTS
+    )
+    return {result.game_id: (result.home_score, result.away_score) for result in results}
