@@ -56,8 +56,12 @@ class PostgresServer:
         )
         await_answer(self.process, self._answers, log, START_SECONDS)
         if not ready.exists():
-            for script in sorted(INIT.glob("*.sql")):
-                self._psql("-f", str(script))
+            try:
+                for script in sorted(INIT.glob("*.sql")):
+                    self._psql("-f", str(script))
+            except DependencyDown:
+                self.stop()
+                raise
             ready.touch()
 
     def stop(self) -> None:
