@@ -37,6 +37,7 @@ SCORE_GROUP = "steamline-score"
 """Consumer group under which the score flow shows its progress."""
 
 BATCH = 2_000
+"""Records taken from the client, and handed to the flow, at once."""
 MAX_WAITING = 20_000
 """Records of one partition held back for others before its fetching is paused."""
 MAX_IN_FLIGHT = 100_000
@@ -193,12 +194,10 @@ class KafkaSourcePartition(StatefulSourcePartition[Record, bytes]):
             raise StopIteration
         for message in self._consumer.consume(BATCH, timeout=0):
             self._take(message)
-        if not any(map(self._merge.waiting, self._fetched)):
+        if self._merge.empty():
             return []
-        unfinished = {lane for lane in self._fetched if self._behind(lane)}
-        released = self._merge.release(unfinished)
         self._hold_back()
-        return released
+        return self._merge.release({lane for lane in self._fetched if self._behind(lane)}, BATCH)
 
     def _take(self, message: Message) -> None:
         error = message.error()

@@ -7,6 +7,7 @@ has been read to its end holds nobody up.
 """
 
 from collections import deque
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from flows.steps.records import Record
@@ -38,6 +39,7 @@ class Merge:
         self._released = dict(resume)
         self._newest = {lane: progress.time_us for lane, progress in resume.items()}
         self._waiting: dict[Lane, deque[_Entry]] = {lane: deque() for lane in resume}
+        self._ready: deque[_Entry] = deque()
 
     def add(self, lane: Lane, record: Record) -> None:
         """The lane's next record, in offset order."""
@@ -46,23 +48,32 @@ class Merge:
         self._waiting[lane].append(_Entry(time_us, *lane, record.offset, record))
 
     def waiting(self, lane: Lane) -> int:
-        """Records of the lane that are not released yet."""
+        """Records of the lane that others hold up."""
         return len(self._waiting[lane])
 
-    def release(self, unfinished: set[Lane]) -> list[Record]:
-        """All that no record still to come can precede.
+    def release(self, unfinished: set[Lane], most: int) -> list[Record]:
+        """The next records that none still to come can precede, at most so many.
 
         unfinished: lanes that hold records on the broker which have not been added yet.
         """
+        if len(self._ready) < most:
+            self._ready.extend(sorted(self._settled(unfinished)))
+        out: list[Record] = []
+        while self._ready and len(out) < most:
+            entry = self._ready.popleft()
+            self._released[entry.rank, entry.partition] = Progress(entry.offset + 1, entry.time_us)
+            out.append(entry.record)
+        return out
+
+    def _settled(self, unfinished: set[Lane]) -> Iterator[_Entry]:
         bound = min(((self._newest[lane], *lane) for lane in unfinished), default=None)
-        ready: list[_Entry] = []
-        for lane, queue in self._waiting.items():
+        for queue in self._waiting.values():
             while queue and (bound is None or queue[0][:3] <= bound):
-                entry = queue.popleft()
-                ready.append(entry)
-                self._released[lane] = Progress(entry.offset + 1, entry.time_us)
-        ready.sort()
-        return [entry.record for entry in ready]
+                yield queue.popleft()
+
+    def empty(self) -> bool:
+        """Whether everything added has been released."""
+        return not self._ready and not any(self._waiting.values())
 
     def progress(self) -> dict[Lane, Progress]:
         """Of every lane, past what has been released."""

@@ -52,7 +52,7 @@ class Slate:
     """Share of games with a wrong moneyline, and (independently) with a wrong total."""
     start_date: date = date(2026, 4, 1)
     activity: float = 1.0
-    """Scales the price revisions that no news explains; at 1 sixteen books make about 530 lines a game."""
+    """Scales the price revisions that no news explains; 1 gives about 530 lines a game."""
     books: tuple[str, ...] = KNOWN_BOOKS
     sharp_books: tuple[str, ...] = SHARP_BOOKS
 
