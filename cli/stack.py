@@ -5,7 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Kafka, Redis and Postgres here, without Docker.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Kafka, Redis and Postgres here, without Docker.",
+    rich_markup_mode=None,  # laying help out with rich costs a quarter of a second
+)
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 
