@@ -29,8 +29,13 @@ class Pace:
     clock: Callable[[], float]
     sleep: Callable[[float], None]
     stopping: Callable[[], bool] = lambda: False
-    sent: Callable[[ArchiveRecord], None] = lambda record: None
-    """Hears of every event handed over; may block to slow the replay down."""
+    hold_back: Callable[[], None] | None = None
+    """Called after every event; blocks while the reader is too far behind."""
+
+    @property
+    def held_back(self) -> bool:
+        """Whether somebody must be reading for the replay to go on."""
+        return self.hold_back is not None
 
 
 def replay(records: Iterable[ArchiveRecord], producer: Producer, pace: Pace) -> int:
@@ -56,7 +61,8 @@ def replay(records: Iterable[ArchiveRecord], producer: Producer, pace: Pace) -> 
             )
         )
         count += 1
-        pace.sent(record)
+        if pace.hold_back is not None:
+            pace.hold_back()
         if count % POLL_EVERY == 0:
             producer.poll()
     producer.confirm()

@@ -72,6 +72,8 @@ class Prediction(Message):
     books: int = Field(ge=1)
     """How many books made the consensus."""
     completeness: Probability
+    read_to: dict[str, int]
+    """Newest offset folded in, per input topic: with it a replay finds just these events."""
 
 
 class Refusal(StrEnum):

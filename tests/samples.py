@@ -84,6 +84,7 @@ def prediction(position: int = 1, probability: float = 0.55, **over: Any) -> Pre
         "odds_age_ms": 1_000,
         "books": 3,
         "completeness": 0.9,
+        "read_to": {"lines": position},
     } | over
     fields.setdefault(
         "prediction_id",

@@ -154,6 +154,11 @@ class Progress:
             for partition in self._consumer.list_topics(name, timeout=10).topics[name].partitions
         ]
 
+    def started(self) -> bool:
+        """Whether the worker has taken up its partitions."""
+        committed = self._consumer.committed(self._partitions, timeout=10)
+        return all(part.offset >= 0 for part in committed)
+
     def behind(self) -> int:
         """Events in the input topics that the worker has not finished."""
         committed = self._consumer.committed(self._partitions, timeout=10)
@@ -182,7 +187,7 @@ def read_all(kafka: KafkaSettings, topic: Topic) -> list[bytes]:
         left = sum(high - low for low, high in ends.values())
         values: list[bytes] = []
         while len(values) < left:
-            for message in consumer.consume(1000, timeout=1.0):
+            for message in consumer.consume(min(left - len(values), 10_000), timeout=1.0):
                 if message.error() is not None:
                     raise KafkaException(message.error())
                 value = message.value()

@@ -137,6 +137,7 @@ class KafkaSourcePartition(StatefulSourcePartition[Record, bytes]):
         self._consumer.assign(
             [self._partition(lane, progress.next_offset) for lane, progress in start.items()]
         )
+        self._commit()
 
     def _partition(self, lane: Lane, offset: int = OFFSET_INVALID) -> TopicPartition:
         return TopicPartition(self._names[lane[0]], lane[1], offset)
@@ -257,16 +258,21 @@ class KafkaSourcePartition(StatefulSourcePartition[Record, bytes]):
                 self._paused.discard(lane)
                 self._consumer.resume([self._partition(lane)])
 
-    def snapshot(self) -> bytes:
-        progress = self._merge.progress()
+    def _commit(self) -> None:
+        """Show lag tools where the flow is; nothing resumes from it."""
         self._consumer.commit(
-            offsets=[self._partition(lane, at.next_offset) for lane, at in progress.items()],
+            offsets=[
+                self._partition(lane, at.next_offset) for lane, at in self._merge.progress().items()
+            ],
             asynchronous=True,
         )
+
+    def snapshot(self) -> bytes:
+        self._commit()
         packed: bytes = msgpack.packb(
             {
                 "topics": self._names,
-                "lanes": [[*lane, *at] for lane, at in sorted(progress.items())],
+                "lanes": [[*lane, *at] for lane, at in sorted(self._merge.progress().items())],
             }
         )
         return packed

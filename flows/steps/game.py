@@ -24,6 +24,8 @@ class ToScore(NamedTuple):
     """Not none: betting has just closed, so nothing is priced and stakes say so."""
     record: bytes
     """dtype GAME."""
+    read_to: dict[str, int]
+    """Input topic -> newest offset folded in."""
 
 
 class GameStep:
@@ -44,6 +46,8 @@ class GameStep:
             except RejectedEvent as rejected:
                 out.append(dead_letter(record, rejected))
                 continue
+            topic = record.topic.value
+            state.read_to[topic] = max(record.offset, state.read_to.get(topic, 0))
             after = state.lock_reason
             if after != before and (before is None or after is None):
                 out.append(self._alert(game_id, before, after))
@@ -68,6 +72,7 @@ class GameStep:
             simulated=state.simulated,
             lock_reason=lock_reason,
             record=state.record.tobytes(),
+            read_to=dict(state.read_to),
         )
 
     def _alert(self, game_id: str, before: str | None, after: str | None) -> Outgoing:

@@ -136,6 +136,7 @@ class Scorer:
             odds_age_ms=int(view.newest_age_us[index, column]) // US_PER_MS,
             books=int(view.books[index, column]),
             completeness=row.completeness,
+            read_to=task.read_to,
         )
         return _outgoing(Topic.PREDICTIONS, task, message.prediction_id, message)
 

@@ -75,6 +75,8 @@ class GameState:
     simulated: bool = False
     dirty: bool = False
     """Something that features see has changed since the game was last scored."""
+    read_to: dict[str, int] = field(default_factory=dict)
+    """Input topic -> newest offset folded in; kept for whoever feeds the fold."""
     sources: list[str] = field(default_factory=list)
     seen: dict[int, set[int]] = field(default_factory=dict)
     """Half hour of event time -> hashes of the event ids in it."""
@@ -287,6 +289,7 @@ class GameState:
                 "status": str(self.status),
                 "simulated": self.simulated,
                 "dirty": self.dirty,
+                "read_to": self.read_to,
                 "sources": self.sources,
                 "seen": [
                     [bucket, np.array(sorted(hashes), np.uint64).tobytes()]
@@ -318,6 +321,7 @@ class GameState:
             status=GameStatus(stored["status"]),
             simulated=stored["simulated"],
             dirty=stored["dirty"],
+            read_to=stored["read_to"],
             sources=stored["sources"],
             seen={
                 bucket: set(np.frombuffer(hashes, np.uint64).tolist())
