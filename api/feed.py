@@ -151,7 +151,7 @@ class Feed:
     async def stream(self, wanted: Filter, last_id: str | None) -> AsyncIterator[bytes]:
         """Chunks of whole frames for one client, until it or the server goes."""
         client = Client(self, wanted, last_id)
-        yield f"retry: {RETRY_MS}\n\n".encode()
+        yield f"retry: {RETRY_MS}\n".encode()  # a field of the first event, not one of its own
         while not self.closed:
             wake = self.wake
             if chunk := client.take():

@@ -79,6 +79,8 @@ class TopicReader:
         self._topics = {topic.full(settings.kafka.prefix): topic for topic in TOPICS}
         self._config = {
             "reconnect.backoff.max.ms": 2_000,
+            # The mock cluster does not wake a waiting fetch: this is what a record then waits.
+            "fetch.wait.max.ms": 50,
             **settings.kafka.client_config(),
             "group.id": f"{settings.kafka.prefix}api",  # required by librdkafka, never joined
             "enable.auto.commit": False,

@@ -1,12 +1,19 @@
-"""uvicorn, taught to end open streams first and to say where it listens."""
+"""uvicorn, taught to end open streams first, to drop frozen clients, to say where it listens."""
 
+import asyncio
+import logging
 import socket
 from collections.abc import Callable
 
 import uvicorn
+from sse_starlette.sse import SendTimeoutError
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from api.app import create_app
 from schemas.settings import Settings
+
+log = logging.getLogger(__name__)
 
 GRACE_SECONDS = 3
 """How long a stop waits for answers under way."""
@@ -21,7 +28,10 @@ class Server(uvicorn.Server):
         self._app = create_app(settings)
         super().__init__(
             uvicorn.Config(
-                self._app,
+                self._answer,
+                interface="asgi3",
+                http="h11",
+                proxy_headers=False,  # a client is known by its connection
                 host=settings.api.host,
                 port=settings.api.port,
                 log_level="warning",
@@ -29,6 +39,17 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=GRACE_SECONDS,
             )
         )
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except SendTimeoutError:
+            # An orderly close would wait for ever for the client to take what is buffered.
+            log.info("client %s takes nothing any more: dropped", scope["client"])
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, H11Protocol) and connection.client == scope["client"]:
+                    connection.transport.abort()
+            await asyncio.sleep(0)  # lets uvicorn see that it is gone
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

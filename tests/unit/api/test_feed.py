@@ -290,7 +290,7 @@ def test_a_stream_ends_when_the_server_closes_the_feed() -> None:
         return chunks
 
     retry, *chunks = asyncio.run(run())
-    assert retry == b"retry: 2000\n\n"
+    assert retry == b"retry: 2000\n"
     assert kinds(b"".join(chunks)) == ["snapshot", "line"]
 
 

@@ -1,0 +1,187 @@
+"""The board page in a real browser: what a reader sees, as the feed moves, dies and returns."""
+
+import re
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from schemas.decisions import Refusal
+from schemas.markets import Market, Target
+from tests import samples
+from tests.served import Publisher, api_settings, serving
+
+MINUS, DASH = "\u2212", "\u2013"  # as the page prints them
+CHROMIUM = Path("/usr/bin/chromium")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """Fails the test on any script error, refused resource or blocked policy."""
+    context = browser.new_context(locale="en-US", timezone_id="America/New_York")
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on(
+        "console",
+        lambda said: (
+            errors.append(said.text)
+            if said.type == "error" and "ERR_CONNECTION_REFUSED" not in said.text
+            else None
+        ),
+    )
+    page.set_default_timeout(15_000)
+    yield page
+    context.close()
+    # A stream cut by a stopping server is reported as an error too, and is meant to happen.
+    assert [error for error in errors if "ERR_INCOMPLETE_CHUNKED" not in error] == []
+
+
+@pytest.fixture
+def prefix() -> str:
+    return f"t{uuid.uuid4().hex[:8]}."
+
+
+def test_a_game_and_its_changes_without_reload(page: Page, mock_kafka: str, prefix: str) -> None:
+    publisher = Publisher(mock_kafka, prefix)
+    publisher.send(
+        samples.game(),
+        samples.line(1, 1.90, 2.00),
+        samples.line(1, 1.85, 2.05, book="circa"),
+        samples.line(1, 1.95, 1.91, market=Market.TOTAL, line=8.5),
+        samples.prediction(1, 0.55),
+        samples.stake(1, 0.0),
+        samples.prediction(1, 0.5, target=Target.TOTAL, line=8.5),
+    )
+    with serving(api_settings(mock_kafka, prefix)) as served:
+        served.await_ready()
+        page.goto(served.url)
+        game = page.locator(f'tbody[data-game="{samples.GAME}"]')
+        expect(game.locator(".teams")).to_have_text(re.compile("Boston Red Sox.*New York Yankees"))
+        # 23:05 UTC is 19:05 in New York; five hours to the cutoff, less the second that passed.
+        expect(game.locator("time")).to_contain_text("07:05 PM")
+        expect(game.locator("time")).to_have_attribute("title", "2026-07-20 23:05:00 UTC")
+        expect(game.locator(".cutoff")).to_have_text("Cutoff in 4h 59m")
+        home = game.locator('tr:has(.c-side:text-is("NYY"))')
+        away = game.locator('tr:has(.c-side:text-is("BOS"))')
+        # Decimal 1.90 is -111 American, 2.05 is +105.
+        expect(home.locator(".c-best")).to_have_text(f"{MINUS}111Pinnacle")
+        expect(away.locator(".c-best")).to_have_text("+105Circa")
+        expect(home.locator(".c-book.best")).to_have_text(f"{MINUS}111")
+        expect(home.locator(".model")).to_have_text("55.0%")
+        expect(away.locator(".model")).to_have_text("45.0%")
+        expect(home.locator(".market")).to_have_text("52.0%")
+        expect(home.locator(".edge")).to_have_text("+4.5%")
+        expect(game.locator(".moneyline .c-stake")).to_contain_text("Edge too small")
+        expect(game.locator("tr.total .c-side").first).to_have_text("Over 8.5")
+        expect(page.locator("#state")).to_have_text("Live")
+        expect(page.locator("#simulated")).to_be_hidden()
+
+        page.evaluate("window.sameDocument = true")
+        publisher.send(samples.line(60, 1.97, 1.93, book="circa"))
+        expect(home.locator(".c-best")).to_have_text(f"{MINUS}103Circa")
+        expect(home.locator(".c-best b")).to_have_class("up")
+        publisher.send(samples.prediction(61, 0.60), samples.stake(61, 0.0141))
+        expect(home.locator(".model")).to_have_text("60.0%")
+        expect(game.locator(".moneyline .c-stake .verdict")).to_have_text("141.00")
+        publisher.send(samples.alert(62), samples.stake(62, 0.0, refusals=[Refusal.LOCKED]))
+        expect(game.locator(".tag.lock")).to_have_text("Locked")
+        expect(game.locator(".moneyline .c-stake")).to_contain_text("No stakeLocked")
+        # Half an hour of event time after it, the first quote is out of the reckoning.
+        publisher.send(samples.game(1_802))
+        expect(home.locator(".c-book.stale").first).to_have_text(f"{MINUS}111")
+        assert page.evaluate("window.sameDocument") is True
+
+        page.get_by_text("Decimal").click()
+        expect(home.locator(".c-best b")).to_have_text("1.97")
+
+
+def test_the_feed_dies_and_comes_back_by_itself(page: Page, mock_kafka: str, prefix: str) -> None:
+    publisher = Publisher(mock_kafka, prefix)
+    publisher.send(samples.game(), samples.line(1, 1.90))
+    with serving(api_settings(mock_kafka, prefix)) as served:
+        served.await_ready()
+        page.goto(served.url)
+        best = page.locator('tr:has(.c-side:text-is("NYY")) .c-best b')
+        expect(best).to_have_text(f"{MINUS}111")
+        page.evaluate("window.sameDocument = true")
+        served.stop()
+        expect(page.locator("#state")).to_have_text("Feed lost")
+        expect(page.get_by_role("alert")).to_contain_text("may be old")
+    publisher.send(samples.line(2, 2.10, 1.80))
+    with serving(api_settings(mock_kafka, prefix, port=served.port)):
+        expect(page.locator("#state")).to_have_text("Live")
+        expect(page.get_by_role("alert")).to_be_hidden()
+        expect(best).to_have_text("+110")
+        assert page.evaluate("window.sameDocument") is True
+
+
+def test_names_are_text_and_simulated_data_says_so(
+    page: Page, mock_kafka: str, prefix: str
+) -> None:
+    nasty = "<script>window.hacked=1</script><img src=x onerror=hacked=1>"
+    publisher = Publisher(mock_kafka, prefix)
+    publisher.send(samples.game(home=nasty, home_starter=nasty, simulated=True))
+    with serving(api_settings(mock_kafka, prefix)) as served:
+        served.await_ready()
+        page.goto(served.url)
+        expect(page.locator(".teams")).to_contain_text(nasty)
+        page.locator(".teams").click()
+        expect(page.locator("#detail-title")).to_have_text(f"Boston Red Sox at {nasty}")
+        expect(page.locator("#detail-about")).to_contain_text("SIMULATED")
+        assert page.evaluate("window.hacked") is None
+        page.keyboard.press("Escape")
+        expect(page.locator(".tag.sim")).to_be_visible()
+        expect(page.locator("#simulated")).to_contain_text("Simulated data")
+
+
+def test_the_detail_opens_by_keyboard_and_shows_quotes_and_history(
+    page: Page, mock_kafka: str, prefix: str
+) -> None:
+    publisher = Publisher(mock_kafka, prefix)
+    publisher.send(
+        samples.game(),
+        samples.line(1, 1.90, 2.00),
+        samples.line(31, 1.80, 2.10, book="circa"),
+        samples.line(31, 2.60, 1.55, book="circa", market=Market.RUN_LINE, line=-1.5),
+        samples.prediction(1, 0.55),
+        samples.prediction(2, 0.56),
+    )
+    with serving(api_settings(mock_kafka, prefix)) as served:
+        served.await_ready()
+        page.set_viewport_size({"width": 390, "height": 844})
+        page.goto(served.url)
+        page.locator(".teams").focus()
+        page.keyboard.press("Enter")
+        moneyline = page.locator("#detail table", has_text="Moneyline")
+        expect(moneyline.locator("tbody tr")).to_have_text(
+            [f"Circa{DASH}+110{MINUS}1250s ago", f"Pinnacle{DASH}+100{MINUS}11130s ago"]
+        )
+        expect(moneyline.locator("td.best")).to_have_text(["+110", f"{MINUS}111"])
+        expect(page.locator("#detail table", has_text="Run line")).to_contain_text(f"{MINUS}1.5")
+        expect(page.locator("#detail figure")).to_contain_text("Model 56.0%")
+        # Nothing makes a phone scroll sideways.
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        page.keyboard.press("Escape")
+        expect(page.locator("#detail")).to_be_hidden()
