@@ -65,5 +65,5 @@ export const utc = (us) => `${new Date(us / 1000).toISOString().slice(0, 19).rep
 export const REFUSALS = {
   locked: "Locked", stale_odds: "Odds too old", no_price: "No price",
   no_prediction: "No prediction", edge_too_small: "Edge too small",
-  incomplete: "Too little data", simulated: "Simulated",
+  incomplete: "Too little data",
 };
