@@ -2,9 +2,9 @@
 
 import sys
 
-from bench import score
+from bench import score, startup
 
-BENCHMARKS = {"score": score.main}
+BENCHMARKS = {"score": score.main, "startup": startup.main}
 
 for name in sys.argv[1:] or BENCHMARKS:
     BENCHMARKS[name]()

@@ -140,7 +140,3 @@ def main() -> None:
             "data": archive.name,
         },
     ).write()
-
-
-if __name__ == "__main__":
-    main()
