@@ -15,6 +15,8 @@ app = typer.Typer(
     help="Real-time odds processor: score every game the moment a line moves.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    # Boxes and colours would import rich, and --help must answer at once.
+    rich_markup_mode=None,
     add_completion=False,
 )
 app.add_typer(stack.app, name="stack")

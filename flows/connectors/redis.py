@@ -43,10 +43,11 @@ class FeatureSink(DynamicSink[FeatureBlob]):
     """Writes blobs; keeps the newest of each game while Redis is away."""
 
     def __init__(self, settings: RedisSettings) -> None:
-        self._settings = settings
+        """Raises ConfigError where no Redis is configured; does not connect yet."""
+        self._client, self._prefix = connect(settings), settings.prefix
 
     def build(self, step_id: str, worker_index: int, worker_count: int) -> "FeatureSinkPartition":
-        return FeatureSinkPartition(connect(self._settings), self._settings.prefix)
+        return FeatureSinkPartition(self._client, self._prefix)
 
 
 class FeatureSinkPartition(StatelessSinkPartition[FeatureBlob]):
