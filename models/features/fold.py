@@ -4,6 +4,7 @@ The record after a set of events does not depend on the order in which they came
 event ends where it would have been on time.
 """
 
+from bisect import bisect
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
@@ -178,12 +179,22 @@ class GameState:
         moves[-step:] = 0
 
     def _source(self, name: str) -> int:
+        """The source's place. Places follow the names, so that who came first does not show."""
         if name in self.sources:
             return self.sources.index(name)
         if len(self.sources) == MAX_SOURCES:
             raise RejectedEvent("too_many_sources", f"{name} is source {MAX_SOURCES + 1}")
-        self.sources.append(name)
-        return len(self.sources) - 1
+        place = bisect(self.sources, name)
+        self.sources.insert(place, name)
+        confirmed, owner = self._view["confirmed_us"], self._view["quote_source"]
+        confirmed[place + 1 :] = confirmed[place:-1].copy()
+        confirmed[place] = 0
+        owner[(owner >= place) & (self._view["quote_order"] > 0)] += 1
+        self.held = {
+            cell: (order, source + (source >= place), event)
+            for cell, (order, source, event) in self.held.items()
+        }
+        return place
 
     def _line(self, event: LineMovement, order: int, source: int) -> None:
         market, book = MARKET_INDEX[event.market], self.rules.book_index[event.book]
@@ -315,7 +326,8 @@ class GameState:
             )
         state = cls(
             rules,
-            record=np.frombuffer(stored["record"], GAME).copy(),
+            # Through a bytearray: a numpy copy would leave the padding between fields to chance.
+            record=np.frombuffer(bytearray(stored["record"]), GAME),
             position=stored["position"],
             newest_us=stored["newest_us"],
             status=GameStatus(stored["status"]),
