@@ -55,6 +55,8 @@ DEVIG: dict[DevigMethod, Callable[[float, float], float]] = {
 
 def logit(probability: float) -> float:
     """Log-odds; raises ValueError at 0 and 1."""
+    if not 0.0 < probability < 1.0:
+        raise ValueError(f"probability {probability} has no log-odds")
     return math.log(probability / (1.0 - probability))
 
 

@@ -48,9 +48,9 @@ def incomplete(candidate: Candidate, settings: StakingSettings) -> bool:
 
 
 def edge_too_small(candidate: Candidate, settings: StakingSettings) -> bool:
-    """The better side's edge is below the minimum."""
+    """The better side's edge is below the minimum, or nothing where the minimum is nothing."""
     edge = candidate.best.edge if candidate.best is not None else None
-    return edge is not None and edge < settings.min_edge
+    return edge is not None and (edge < settings.min_edge or edge <= 0.0)
 
 
 GUARDS: dict[Refusal, Callable[[Candidate, StakingSettings], bool]] = {
