@@ -4,6 +4,7 @@ Slow and direct on purpose, with nothing of the fold, the tiles or the kernel in
 thing is taken over from the layout: past probabilities are kept as float32.
 """
 
+import itertools
 import math
 import struct
 from collections import Counter
@@ -49,7 +50,7 @@ def deviation(values: Sequence[float]) -> float:
 
 
 def root_mean_square(path: Sequence[float]) -> float:
-    steps = [b - a for a, b in zip(path, path[1:], strict=False) if not math.isnan(b - a)]
+    steps = [b - a for a, b in itertools.pairwise(path) if not math.isnan(b - a)]
     return math.sqrt(fmean(step * step for step in steps)) if steps else NAN
 
 
@@ -249,7 +250,7 @@ class Reference:
         )
         out["moneyline_volatility_15m"] = root_mean_square(fine)
         out["moneyline_volatility_180m"] = root_mean_square(coarse)
-        steps = [b - a for a, b in zip(coarse, coarse[1:], strict=False) if not math.isnan(b - a)]
+        steps = [b - a for a, b in itertools.pairwise(coarse) if not math.isnan(b - a)]
         travelled = sum(abs(step) for step in steps)
         out["moneyline_consistency_180m"] = sum(steps) / travelled if travelled else NAN
         bound = self.bound(15, 1)

@@ -39,7 +39,7 @@ def busy(seed: int, count: int, until: int = CUTOFF) -> list[Event]:
     """A long stream without hypothesis: many books, markets, lines, splits and confirmations."""
     rng = random.Random(seed)
     span = until - samples.OPEN
-    times = sorted(rng.sample(range(samples.OPEN + 1, until), count - 1) + [until - span // 9])
+    times = sorted([*rng.sample(range(samples.OPEN + 1, until), count - 1), until - span // 9])
     made: list[Event] = [samples.game(0)]
     for at_us in times:
         kind = rng.random()
