@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Producer
 
+from deploy.demo.slate import choose_slate
 from deploy.stack.kafka import KafkaBroker, fetch_jars, kafka_available
 from deploy.stack.postgres import PostgresServer
 from deploy.stack.redis import RedisServer
+from tests.system import Trained, clean_env, steamline
 
 ROOT = Path(__file__).parents[1]
 CACHE = Path(os.environ.get("STEAMLINE_TEST_CACHE", ROOT / ".steamline"))
@@ -75,6 +77,20 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServe
 def postgres_dsn(postgres: PostgresServer) -> str:
     """DSN of the database `steamline` on a real Postgres, shared by the session."""
     return postgres.dsn()
+
+
+@pytest.fixture(scope="session")
+def trained(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Champions in a real MLflow, trained by the commands a user types on simulated games."""
+    home = tmp_path_factory.mktemp("trained")
+    archive = home / "archive" / "simulator"
+    uri = postgres.dsn("mlflow")
+    env = clean_env() | {"STEAMLINE_HOME": str(home), "STEAMLINE_MLFLOW_TRACKING_URI": uri}
+    # A large edge, so that the boosters have something to learn from few games.
+    shape = ("--days", "10", "--games", "8", "--edge", "0.2")
+    steamline(env, home, "data", "simulate", "--out", str(archive), *shape)
+    steamline(env, home, "train", "--archive", str(archive))
+    return Trained(home, archive, choose_slate(archive), uri)
 
 
 @pytest.fixture(scope="session")

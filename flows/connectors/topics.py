@@ -14,8 +14,8 @@ TIMEOUT_SECONDS = 30.0
 def ensure_topics(settings: KafkaSettings) -> None:
     """Creates what is missing. Raises DependencyDown when the broker does not answer or refuses.
 
-    Existing topics are left as they are. A broker without topic creation (the embedded one)
-    creates them when they are first asked for.
+    Existing topics are left as they are; new ones keep everything. A broker without topic
+    creation (the embedded one) creates them when they are first asked for.
     """
     admin = AdminClient(settings.client_config())
     wanted = {topic.full(settings.prefix): contract for topic, contract in CONTRACTS.items()}
@@ -26,7 +26,12 @@ def ensure_topics(settings: KafkaSettings) -> None:
                 name,
                 num_partitions=settings.partitions,
                 replication_factor=settings.replication,
-                config={"max.message.bytes": str(contract.max_message_bytes)},
+                config={
+                    "max.message.bytes": str(contract.max_message_bytes),
+                    # Retention counts from a record's timestamp, which is the event's time: by
+                    # a broker's usual seven days a replayed season would be gone in minutes.
+                    "retention.ms": "-1",
+                },
             )
             for name, contract in wanted.items()
             if name not in existing

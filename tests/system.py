@@ -1,0 +1,362 @@
+"""Steamline as a user runs it: real processes, and clients that share no code with it.
+
+What comes out is read by a plain Kafka consumer and compared by id.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from deploy.demo.slate import Slate
+from flows.connectors.parquet import ArchiveRecord
+from schemas.topics import INPUTS, Topic
+
+ROOT = Path(__file__).parents[1]
+PARTITIONS = 4
+ID_OF = {
+    Topic.PREDICTIONS: "prediction_id",
+    Topic.STAKES: "stake_id",
+    Topic.ALERTS: "alert_id",
+    Topic.DEAD_LETTERS: "letter_id",
+}
+DECISIONS = (Topic.PREDICTIONS, Topic.STAKES, Topic.ALERTS)
+
+Decisions = dict[str, bytes]
+"""{topic/id: value}"""
+
+
+def wait_for(holds: Callable[[], bool], what: str, seconds: float = 60.0) -> float:
+    """Seconds that it took."""
+    begun = time.monotonic()
+    while not holds():
+        assert time.monotonic() < begun + seconds, f"not {what} within {seconds:.0f} s"
+        time.sleep(0.02)
+    return time.monotonic() - begun
+
+
+class Child:
+    """One `steamline` command, its output in a file."""
+
+    def __init__(self, log: Path, env: Mapping[str, str], *arguments: str) -> None:
+        self.log = log
+        with log.open("ab") as out:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "cli.main", *arguments],
+                cwd=log.parent,
+                env=dict(env),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def said(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def send(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def wait(self, seconds: float = 60.0) -> int:
+        """Exit status."""
+        return self._process.wait(seconds)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> float:
+        """Ask it to end, which it must do cleanly; seconds that it took."""
+        begun = time.monotonic()
+        self.send(number)
+        status = self.wait(30)
+        assert status == 0, f"exit {status} on {number.name}: {self.said[-2000:]}"
+        return time.monotonic() - begun
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def wait_for(self, holds: Callable[[], bool], what: str, seconds: float = 60.0) -> float:
+        """As `wait_for`, and the process must live on."""
+
+        def holds_and_lives() -> bool:
+            assert self.alive(), f"ended while waited for {what}: {self.said[-2000:]}"
+            return holds()
+
+        return wait_for(holds_and_lives, what, seconds)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A home whose registry has champions, and the archive they come from."""
+
+    home: Path
+    archive: Path
+    slate: Slate
+    tracking_uri: str
+
+    @property
+    def env(self) -> dict[str, str]:
+        """For every command: nothing of the developer's own settings, and these."""
+        return clean_env() | {
+            "STEAMLINE_HOME": str(self.home),
+            "STEAMLINE_MLFLOW_TRACKING_URI": self.tracking_uri,
+        }
+
+
+def clean_env() -> dict[str, str]:
+    env = {key: value for key, value in os.environ.items() if not key.startswith("STEAMLINE_")}
+    return env | {"PYTHONPATH": str(ROOT)}
+
+
+def steamline(env: Mapping[str, str], cwd: Path, *arguments: str) -> str:
+    """Standard output of a command that must succeed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "cli.main", *arguments],
+        cwd=cwd,
+        env=dict(env),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One record for an input topic."""
+
+    topic: Topic
+    key: bytes | None
+    value: bytes | None
+    timestamp_ms: int
+    headers: list[tuple[str, str | bytes | None]] = field(default_factory=list)
+
+
+def sent(records: Iterable[ArchiveRecord]) -> list[Sent]:
+    """Archived events as a source would send them, results left out."""
+    return [
+        Sent(one.topic, one.game_id.encode(), one.value, one.occurred_at_us // 1000)
+        for one in records
+        if one.topic in INPUTS
+    ]
+
+
+class Site:
+    """Topics of its own on a broker, a recovery folder, and the processes that use them."""
+
+    def __init__(
+        self, trained: Trained, bootstrap: str, redis_url: str, folder: Path, **env: str
+    ) -> None:
+        self.bootstrap = bootstrap
+        self.prefix = f"s{uuid.uuid4().hex[:8]}."
+        self.folder = folder / self.prefix.rstrip(".")
+        self.folder.mkdir()
+        self.recovery = self.folder / "recovery"
+        self.children: list[Child] = []
+        self.env = (
+            trained.env
+            | {
+                "STEAMLINE_KAFKA_BOOTSTRAP": bootstrap,
+                "STEAMLINE_KAFKA_PREFIX": self.prefix,
+                "STEAMLINE_KAFKA_PARTITIONS": str(PARTITIONS),
+                "STEAMLINE_REDIS_URL": redis_url,
+                "STEAMLINE_REDIS_PREFIX": self.prefix,
+            }
+            | env
+        )
+
+    def __enter__(self) -> "Site":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for child in self.children:
+            if child.alive():
+                child.kill()
+
+    def create(self, topics: Iterable[Topic] = tuple(Topic)) -> None:
+        create_topics(self.bootstrap, [topic.full(self.prefix) for topic in topics])
+
+    def send(self, records: Iterable[Sent]) -> None:
+        """By a plain producer; all are on the broker when it returns."""
+        producer = Producer(
+            {
+                "bootstrap.servers": self.bootstrap,
+                "linger.ms": 50,
+                "partitioner": "murmur2_random",
+                # Without it a batch that is sent again lands behind later ones.
+                "enable.idempotence": True,
+            }
+        )
+        names = {topic: topic.full(self.prefix) for topic in Topic}
+        failed: list[str] = []
+
+        def delivered(error: object, _: Message) -> None:
+            if error is not None:
+                failed.append(str(error))
+
+        for count, one in enumerate(records):
+            producer.produce(
+                names[one.topic],
+                one.value,
+                one.key,
+                timestamp=one.timestamp_ms,
+                headers=one.headers,
+                on_delivery=delivered,
+            )
+            if count % 5_000 == 0:
+                producer.poll(0)
+        assert producer.flush(60) == 0
+        assert not failed, failed[0]
+
+    def start(self, *arguments: str, **env: str) -> Child:
+        log = self.folder / f"{len(self.children)}-{arguments[0]}.log"
+        child = Child(log, self.env | env, *arguments)
+        self.children.append(child)
+        return child
+
+    def worker(self) -> Child:
+        return self.start("run", "score", "--recovery", str(self.recovery))
+
+    def run_to_end(self) -> Child:
+        """A worker from start to the end of the input, stopped cleanly."""
+        worker = self.worker()
+        with Lag(self) as lag:
+            worker.wait_for(lambda: lag.behind() == 0, "all input scored", 120)
+        worker.stop()
+        return worker
+
+    def read(self, topic: Topic) -> list[Message]:
+        return read_topic(self.bootstrap, topic.full(self.prefix))
+
+    def decisions(self) -> Decisions:
+        """What was decided, by topic and id; one id must not stand for two values."""
+        found: Decisions = {}
+        for topic in DECISIONS:
+            for message in self.read(topic):
+                name = f"{topic}/{identity(topic, message)}"
+                value = content(message)
+                assert found.setdefault(name, value) == value, f"two values of {name}"
+        return found
+
+    def letters(self) -> list[dict[str, Any]]:
+        return [json.loads(content(message)) for message in self.read(Topic.DEAD_LETTERS)]
+
+
+class Lag:
+    """How far a worker is, as any lag tool sees it: from the offsets of its consumer group."""
+
+    def __init__(self, site: Site) -> None:
+        self._consumer = Consumer(
+            {"bootstrap.servers": site.bootstrap, "group.id": "steamline-score"}
+        )
+        self._partitions = [
+            TopicPartition(topic.full(site.prefix), partition)
+            for topic in INPUTS
+            for partition in range(PARTITIONS)
+        ]
+
+    def __enter__(self) -> "Lag":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._consumer.close()
+
+    def done(self) -> int:
+        """Records committed as done."""
+        committed = self._consumer.committed(self._partitions, timeout=10)
+        return sum(max(part.offset, 0) for part in committed)
+
+    def behind(self) -> int:
+        return end_of(self._consumer, self._partitions) - self.done()
+
+
+class Count:
+    """How many records stand in the decision topics, repeats included."""
+
+    def __init__(self, site: Site) -> None:
+        self._consumer = Consumer({"bootstrap.servers": site.bootstrap, "group.id": "count"})
+        self._partitions = [
+            TopicPartition(topic.full(site.prefix), partition)
+            for topic in DECISIONS
+            for partition in range(PARTITIONS)
+        ]
+
+    def __enter__(self) -> "Count":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._consumer.close()
+
+    def __call__(self) -> int:
+        return end_of(self._consumer, self._partitions)
+
+
+def end_of(consumer: Consumer, partitions: list[TopicPartition]) -> int:
+    return sum(consumer.get_watermark_offsets(one, timeout=10)[1] for one in partitions)
+
+
+def create_topics(
+    bootstrap: str, names: Iterable[str], partitions: int = PARTITIONS, **config: str
+) -> None:
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    # The games are of the past, and retention counts from event time.
+    settings = {"retention.ms": "-1"} | {
+        key.replace("_", "."): value for key, value in config.items()
+    }
+    topics = [NewTopic(name, partitions, 1, config=settings) for name in names]
+    for done in admin.create_topics(topics).values():
+        done.result(30)
+
+
+def read_topic(bootstrap: str, name: str) -> list[Message]:
+    """Every record of a topic as it stands now, partition after partition."""
+    consumer = Consumer(
+        {"bootstrap.servers": bootstrap, "group.id": "reader", "auto.offset.reset": "error"}
+    )
+    try:
+        parts = consumer.list_topics(name, timeout=10).topics[name].partitions
+        start, left = [], 0
+        for part in parts:
+            low, high = consumer.get_watermark_offsets(TopicPartition(name, part), timeout=10)
+            start.append(TopicPartition(name, part, low))
+            left += high - low
+        consumer.assign(start)
+        found: list[Message] = []
+        while len(found) < left:
+            for message in consumer.consume(min(left - len(found), 5_000), timeout=5.0):
+                assert message.error() is None, message.error()
+                found.append(message)
+        return sorted(found, key=lambda one: (one.partition() or 0, one.offset() or 0))
+    finally:
+        consumer.close()
+
+
+def content(message: Message) -> bytes:
+    value = message.value()
+    assert isinstance(value, bytes)
+    return value
+
+
+def identity(topic: Topic, message: Message) -> str:
+    """The id in the value, which the header must repeat."""
+    named = json.loads(content(message))[ID_OF[topic]]
+    assert dict(message.headers() or ())["id"] == named.encode()
+    return str(named)
