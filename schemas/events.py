@@ -68,10 +68,11 @@ class LineMovement(Event):
         converted = dict(data)
         for name in ("price_home_over", "price_away_under"):
             price = converted.get(name)
-            if isinstance(price, (int, float)) and not isinstance(price, bool):
+            # Text too: taken for a number later, it would pass as decimal odds.
+            if isinstance(price, (int, float, str)) and not isinstance(price, bool):
                 try:
-                    converted[name] = american_to_decimal(price)
-                except ValueError as bad:
+                    converted[name] = american_to_decimal(float(price))
+                except (ValueError, OverflowError) as bad:
                     raise ValueError(f"{name}: {bad}") from None
         converted["odds_format"] = OddsFormat.DECIMAL
         return converted
@@ -91,7 +92,8 @@ class LineMovement(Event):
                 raise ValueError(
                     f"{name}: decimal odds {price:g} outside (1, {MAX_DECIMAL_ODDS:g}]"
                 )
-        if (self.line is None) is not (self.market is Market.MONEYLINE):
+        no_total = self.market is Market.TOTAL and self.line is not None and self.line <= 0.0
+        if (self.line is None) is not (self.market is Market.MONEYLINE) or no_total:
             raise ValueError(f"line: {self.line} does not fit market {self.market.value}")
         overround = 1.0 / first + 1.0 / second
         if not MIN_OVERROUND <= overround <= MAX_OVERROUND:

@@ -7,18 +7,19 @@ Every key is an environment variable or a line in `.env`: `STEAMLINE_KAFKA_BOOTS
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from schemas.errors import ConfigError
 
 PREFIX = "STEAMLINE_"
+_FIX = "docs/settings.md lists what it takes"
 
 DevigMethod = Literal["multiplicative", "power"]
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class KafkaSettings(Section):
@@ -173,11 +174,12 @@ class Settings(BaseSettings):
     staking: StakingSettings = StakingSettings()
     api: ApiSettings = ApiSettings()
 
-    @model_validator(mode="after")
-    def _books_fit(self) -> Self:
-        if len(set(self.books)) != len(self.books):
-            raise ValueError("books: a name stands twice")
-        return self
+    @field_validator("books")
+    @classmethod
+    def _each_once(cls, books: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(books)) != len(books):
+            raise ValueError("a name stands twice")
+        return books
 
     @classmethod
     def read(cls) -> Self:
@@ -188,4 +190,10 @@ class Settings(BaseSettings):
             first = bad.errors()[0]
             key = PREFIX + "_".join(str(part) for part in first["loc"]).upper()
             # The value itself stays out of the message: it may be a password.
-            raise ConfigError(key, first["msg"], "docs/settings.md lists what it takes") from None
+            raise ConfigError(key, first["msg"], _FIX) from None
+        except SettingsError as bad:
+            # Its text names the field and the kind of source, and nothing more of use.
+            field = str(bad).partition('"')[2].partition('"')[0]
+            raise ConfigError(
+                PREFIX + field.upper(), "is not the JSON it should be", _FIX
+            ) from None
