@@ -37,9 +37,8 @@ def test_it_is_where_expected_log_growth_is_largest(
         # A push returns the stake: log 1 = 0, whatever its probability.
         return -(win * math.log1p(fraction * (price - 1)) + lose * math.log1p(-fraction))
 
-    best = minimize_scalar(
-        loss, bounds=(0.0, 1.0 - 1e-9), method="bounded", options={"xatol": 1e-10}
-    )
+    inside = (0.0, 1.0 - 1e-9)
+    best = minimize_scalar(loss, bounds=inside, method="bounded", options={"xatol": 1e-10})
     ours = kelly_fraction(given_no_push, price)
     assert ours == pytest.approx(float(best.x), abs=2e-5)
     assert loss(ours) <= loss(float(best.x)) + 1e-14
