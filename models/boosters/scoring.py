@@ -26,6 +26,13 @@ COLUMN_OF: dict[Target, int] = {
 }
 """Column of the target's market in consensus and line."""
 
+# LightGBM does not report every damaged text: some of them end the process. So none gets there.
+_END = "\nend of trees\n"
+
+
+def _digest(booster_text: str) -> str:
+    return sha256(booster_text.encode()).hexdigest()
+
 
 @dataclass(frozen=True)
 class ModelCard:
@@ -54,7 +61,9 @@ class TargetModel:
         self.card = card
         self.text = booster_text
         # Registry numbers start again with a new registry; the digest keeps versions apart.
-        self.version = f"{number}-{sha256(booster_text.encode()).hexdigest()[:8]}"
+        self.version = f"{number}-{_digest(booster_text)[:8]}"
+        if _END not in booster_text:
+            raise ModelRefused(f"{card.target} model {self.version} is damaged: its end is missing")
         try:
             self._booster = lightgbm.Booster(model_str=booster_text)
         except lightgbm.basic.LightGBMError as bad:
@@ -94,17 +103,21 @@ class TargetModel:
     def write(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "booster.txt").write_text(self.text)
-        (folder / "card.json").write_text(json.dumps(asdict(self.card), indent=2))
+        fields = {**asdict(self.card), "booster_sha256": _digest(self.text)}
+        (folder / "card.json").write_text(json.dumps(fields, indent=2))
 
     @classmethod
     def read(cls, folder: Path, number: str) -> "TargetModel":
         """Raises ModelRefused for files that are missing or make no sense."""
         try:
             fields = json.loads((folder / "card.json").read_text())
+            digest = fields.pop("booster_sha256")
             card = ModelCard(**{**fields, "target": Target(fields["target"])})
             text = (folder / "booster.txt").read_text()
-        except (OSError, ValueError, TypeError, KeyError) as bad:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as bad:
             raise ModelRefused(f"model in {folder} cannot be read: {bad}") from None
+        if _digest(text) != digest:
+            raise ModelRefused(f"model in {folder} is damaged: its digest does not fit its card")
         if (card.target is Target.RUNS) is (card.dispersion is None):
             raise ModelRefused(f"model in {folder}: dispersion does not fit target {card.target}")
         return cls(text, card, number)
