@@ -1,0 +1,196 @@
+"""A booster is refused before it can do harm; what it says is anchored to the market."""
+
+import json
+import math
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import lightgbm
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats  # type: ignore[import-untyped]
+
+from models.boosters.scoring import COLUMN_OF, MARKET_OF, TargetModel
+from models.features.catalogue import NAMES
+from models.features.market import Array
+from schemas.errors import ModelRefused
+from schemas.markets import Market, Target
+from tests.unit.boosters import FEATURE_SET, card, constant_text, model, varied_text
+
+ROOT = Path(__file__).parents[4]
+
+
+def some_vectors(count: int) -> Array:
+    vectors = np.random.default_rng(2).normal(size=(count, len(NAMES))).astype(np.float32)
+    vectors[vectors > 1.2] = np.nan
+    return vectors
+
+
+def raw_of(vectors: Array) -> list[float]:
+    raw = lightgbm.Booster(model_str=varied_text()).predict(vectors.astype(float), raw_score=True)
+    return [float(score) for score in np.asarray(raw)]
+
+
+@settings(deadline=None)
+@given(st.floats(0.02, 0.98))
+def test_an_all_zero_booster_says_what_the_market_says(consensus: float) -> None:
+    flat = model(Target.MONEYLINE, constant_text(0.0))
+    [outcome] = flat.outcomes(some_vectors(1), np.array([consensus]), np.array([0.0]))
+    assert outcome is not None
+    assert outcome.probability == pytest.approx(consensus, rel=1e-14)
+    assert outcome.mean_runs is None
+
+
+def test_the_booster_moves_the_log_odds() -> None:
+    vectors = some_vectors(50)
+    consensus = np.linspace(0.2, 0.8, 50)
+    raw = raw_of(vectors)
+    assert max(raw) - min(raw) > 0.2
+    for target in (Target.MONEYLINE, Target.TOTAL):
+        outcomes = model(target).outcomes(vectors, consensus, np.full(50, 8.5))
+        for outcome, market, score in zip(outcomes, consensus.tolist(), raw, strict=True):
+            assert outcome is not None
+            odds = market / (1 - market) * math.exp(score)
+            assert outcome.probability == pytest.approx(odds / (1 + odds), rel=1e-12)
+
+
+def test_runs_start_from_the_line_and_are_negative_binomial() -> None:
+    vectors, line = some_vectors(50), np.resize([7.5, 8.0, 9.0], 50)
+    outcomes = model(Target.RUNS).outcomes(vectors, np.full(50, 0.5), line)
+    for outcome, at, score in zip(outcomes, line.tolist(), raw_of(vectors), strict=True):
+        assert outcome is not None
+        assert outcome.mean_runs is not None
+        assert outcome.mean_runs == pytest.approx(at * math.exp(score), rel=1e-12)
+        law = stats.nbinom(8.0, 8.0 / (8.0 + outcome.mean_runs))
+        over = law.sf(math.floor(at)) / (1 - (law.pmf(at) if at == int(at) else 0.0))
+        assert outcome.probability == pytest.approx(float(over), abs=1e-10)
+
+
+def test_without_a_consensus_there_is_nothing_to_start_from() -> None:
+    nan = np.array([np.nan, 0.5])
+    for target in Target:
+        first, second = model(target).outcomes(some_vectors(2), nan, np.array([np.nan, 8.5]))
+        assert first is None
+        assert second is not None
+
+
+def test_a_row_is_scored_the_same_alone_and_in_a_batch() -> None:
+    vectors, consensus = some_vectors(300), np.random.default_rng(3).uniform(0.2, 0.8, 300)
+    line = np.full(300, 8.0)
+    for target in Target:
+        together = model(target).outcomes(vectors, consensus, line)
+        for at in range(0, 300, 7):
+            one = slice(at, at + 1)
+            assert model(target).outcomes(vectors[one], consensus[one], line[one]) == [together[at]]
+
+
+def test_another_feature_set_or_width_is_refused() -> None:
+    fits = model(Target.MONEYLINE)
+    fits.check(FEATURE_SET, len(NAMES))
+    with pytest.raises(ModelRefused, match="train again"):
+        fits.check("another", len(NAMES))
+    with pytest.raises(ModelRefused, match=f"{len(NAMES)} features"):
+        fits.check(FEATURE_SET, len(NAMES) + 1)
+    narrow = model(Target.MONEYLINE, varied_text(width=5))
+    with pytest.raises(ModelRefused, match="5 features"):
+        narrow.check(FEATURE_SET, len(NAMES))
+
+
+def test_predictions_that_are_not_numbers_are_refused() -> None:
+    for nonsense in (math.nan, math.inf):
+        broken = model(Target.TOTAL, constant_text(nonsense))
+        with pytest.raises(ModelRefused, match="predicts NaN"):
+            broken.outcomes(some_vectors(2), np.array([0.5, 0.5]), np.array([8.5, 8.5]))
+
+
+def test_damaged_text_is_refused() -> None:
+    """In a process of its own: LightGBM aborts the whole one on some of these."""
+    program = """
+import sys
+from models.boosters.scoring import TargetModel
+from schemas.errors import ModelRefused
+from schemas.markets import Target
+from tests.unit.boosters import card, varied_text
+text = varied_text()
+end = text.index("end of trees")
+for part in ("", "hello", *(text[: end * n // 16] for n in range(1, 17)), text[: end + 5]):
+    try:
+        TargetModel(part, card(Target.MONEYLINE), "1")
+    except ModelRefused as refused:
+        assert "damaged" in str(refused)
+    else:
+        sys.exit(f"accepted {len(part)} of {len(text)} characters")
+print("all refused")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.endswith("all refused\n"), done.stderr[-500:]
+
+
+def test_the_version_names_registry_number_and_content() -> None:
+    one, two = model(Target.TOTAL), model(Target.TOTAL, constant_text(0.0))
+    assert one.version.startswith("1-")
+    assert one.version != two.version
+    assert model(Target.TOTAL, number="2").version == one.version.replace("1-", "2-", 1)
+
+
+@pytest.mark.parametrize("target", Target)
+def test_written_and_read_it_is_the_same(target: Target, tmp_path: Path) -> None:
+    before = model(target)
+    before.write(tmp_path / "new" / "folder")
+    after = TargetModel.read(tmp_path / "new" / "folder", "1")
+    assert after.card == before.card
+    assert after.version == before.version
+    rows = some_vectors(20), np.full(20, 0.45), np.full(20, 8.5)
+    assert after.outcomes(*rows) == before.outcomes(*rows)
+
+
+def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    def written(change: dict[str, object]) -> Path:
+        model(Target.TOTAL).write(tmp_path)
+        fields = json.loads((tmp_path / "card.json").read_text())
+        (tmp_path / "card.json").write_text(json.dumps(fields | change))
+        return tmp_path
+
+    for change in (
+        {"target": "corners"},
+        {"unheard": 1},
+        {"dispersion": 8.0},
+        {"target": "runs"},
+    ):
+        with pytest.raises(ModelRefused, match="model in"):
+            TargetModel.read(written(change), "1")
+    with pytest.raises(ModelRefused, match="cannot be read"):
+        TargetModel.read(tmp_path / "nowhere", "1")
+    (written({}) / "card.json").write_text("{")
+    with pytest.raises(ModelRefused, match="cannot be read"):
+        TargetModel.read(tmp_path, "1")
+    (written({}) / "booster.txt").unlink()
+    with pytest.raises(ModelRefused, match="cannot be read"):
+        TargetModel.read(tmp_path, "1")
+
+
+def test_a_booster_that_is_not_the_one_written_is_refused(tmp_path: Path) -> None:
+    """One digit of one leaf: it parses, and it would bet."""
+    model(Target.TOTAL).write(tmp_path)
+    text = (tmp_path / "booster.txt").read_text()
+    at = text.index(".", text.index("leaf_value=")) + 1
+    digit = "1" if text[at] != "1" else "2"
+    (tmp_path / "booster.txt").write_text(text[:at] + digit + text[at + 1 :])
+    with pytest.raises(ModelRefused, match="damaged"):
+        TargetModel.read(tmp_path, "1")
+
+
+def test_which_market_a_target_prices() -> None:
+    assert MARKET_OF == {
+        Target.MONEYLINE: Market.MONEYLINE,
+        Target.TOTAL: Market.TOTAL,
+        Target.RUNS: Market.TOTAL,
+    }
+    assert COLUMN_OF == {Target.MONEYLINE: 0, Target.TOTAL: 2, Target.RUNS: 2}
+    assert replace(card(Target.RUNS), dispersion=2.0).dispersion == 2.0
