@@ -10,7 +10,7 @@ from models.features.kernel import FeatureSet
 from models.features.layout import GAME
 from models.features.market import Array
 from schemas.errors import DataMissing, RejectedEvent
-from schemas.events import Event, GameResult
+from schemas.events import BettingSplits, Event, GameResult, LineMovement
 from schemas.time import US_PER_MINUTE
 
 DECISION_MINUTES: tuple[int, ...] = (60, 120, 180, 360, 720)
@@ -63,7 +63,7 @@ def build_training_set(
     """Rows of every game that has a result. Raises DataMissing without any.
 
     events: in event-time order, results among them. What the live flow would reject as too
-    late is left out here too.
+    late or of an unknown book is left out here too.
     """
     states: dict[str, GameState] = {}
     sampled: dict[str, _Sampled] = {}
@@ -72,6 +72,8 @@ def build_training_set(
         if isinstance(event, GameResult):
             results[event.game_id] = (event.home_score, event.away_score)
             states.pop(event.game_id, None)
+            continue
+        if isinstance(event, LineMovement | BettingSplits) and event.book not in rules.book_index:
             continue
         state = states.get(event.game_id)
         if state is None:
@@ -84,7 +86,7 @@ def build_training_set(
             sampled.setdefault(event.game_id, _Sampled()).take(state)
             state.dirty = False
     rows = sorted(
-        (start, game_id, as_of, record)
+        (as_of, game_id, start, record)
         for game_id, samples in sampled.items()
         if game_id in results
         for as_of, start, record in samples.at.values()
@@ -95,13 +97,13 @@ def build_training_set(
 
 
 def _assemble(
-    rows: list[tuple[int, str, int, bytes]],
+    rows: list[tuple[int, str, int, bytes]],  # (as-of, game id, start as known then, record)
     results: dict[str, tuple[int, int]],
     features: FeatureSet,
 ) -> TrainingSet:
     # A start that moved splits a game's rows: all of them go to its last known start.
-    last_start = {game_id: start for start, game_id, _, _ in rows}
-    rows = sorted(rows, key=lambda row: (last_start[row[1]], row[1], row[2]))
+    last_start = {game_id: start for _, game_id, start, _ in rows}
+    rows = sorted(rows, key=lambda row: (last_start[row[1]], row[1], row[0]))
     game_ids = list(dict.fromkeys(row[1] for row in rows))
     number = {game_id: index for index, game_id in enumerate(game_ids)}
     game = np.array([number[row[1]] for row in rows])
@@ -114,7 +116,7 @@ def _assemble(
     return TrainingSet(
         game=game,
         game_ids=game_ids,
-        as_of_us=np.array([row[2] for row in rows]),
+        as_of_us=np.array([row[0] for row in rows]),
         start_us=np.array([last_start[row[1]] for row in rows]),
         vectors=np.concatenate(vectors),
         consensus=np.concatenate(consensus),
