@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from confluent_kafka import Producer
@@ -15,6 +16,17 @@ from tests.system import Trained, clean_env, steamline
 
 ROOT = Path(__file__).parents[1]
 CACHE = Path(os.environ.get("STEAMLINE_TEST_CACHE", ROOT / ".steamline"))
+
+
+@pytest.fixture
+def server_home() -> Iterator[Path]:
+    """A temporary home for servers; Postgres must not live in `tmp_path`.
+
+    Run as root, Postgres is another user, and pytest closes its folders to other users at the
+    start of each session, so of another one too that runs at the same time.
+    """
+    with TemporaryDirectory(prefix="steamline-test-") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")
@@ -65,12 +77,13 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+def postgres() -> Iterator[PostgresServer]:
     """A real Postgres: `.dsn("steamline")`, `.dsn("mlflow")`, both databases empty."""
-    server = PostgresServer(tmp_path_factory.mktemp("postgres"))
-    server.start()
-    yield server
-    server.stop()
+    with TemporaryDirectory(prefix="steamline-test-") as folder:  # see server_home
+        server = PostgresServer(Path(folder) / "postgres")
+        server.start()
+        yield server
+        server.stop()
 
 
 @pytest.fixture(scope="session")

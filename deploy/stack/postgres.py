@@ -9,8 +9,11 @@ import pwd
 import shutil
 import signal
 import subprocess
+import time
 from importlib.util import find_spec
 from pathlib import Path
+
+import psutil
 
 from deploy.stack.private import password, write_private
 from deploy.stack.process import LOOPBACK, Process, await_answer, free_port, spawn
@@ -43,6 +46,7 @@ class PostgresServer:
             # Without the mark no `up` ever finished, so nobody's data is in there.
             shutil.rmtree(data, ignore_errors=True)
             self._initdb(data, owner)
+        self._await_leftovers(data)
         log = self.home / "postgres.log"
         # No unix socket: its path would have to be short and shared.
         where = ["-h", LOOPBACK, "-p", str(self.port), "-k", ""]
@@ -104,6 +108,16 @@ class PostgresServer:
         if run.returncode != 0:
             raise DependencyDown(f"initdb failed: {run.stdout[-400:]}")
 
+    def _await_leftovers(self, data: Path) -> None:
+        """The children of a killed server end when they notice; until then its data is taken."""
+        if not (data / "postmaster.pid").exists():
+            return
+        deadline = time.monotonic() + START_SECONDS
+        while left := _living_in(data):
+            if time.monotonic() > deadline:
+                raise DependencyDown(f"{data} is in use by the processes {left}")
+            time.sleep(0.05)
+
     def _answers(self) -> bool:
         """The port opens before recovery is over, so the server itself is asked."""
         asked = [str(_binary("pg_isready")), "-q", "-h", LOOPBACK, "-p", str(self.port)]
@@ -153,6 +167,16 @@ def _server_user() -> pwd.struct_passwd | None:
 def _owner(data: Path) -> pwd.struct_passwd | None:
     """Whoever made the data must run the server again."""
     return pwd.getpwuid(data.stat().st_uid) if os.geteuid() == 0 else None
+
+
+def _living_in(data: Path) -> list[int]:
+    """Every process of a Postgres has the data as its working directory."""
+    running = psutil.process_iter(["cwd", "status"])
+    return [
+        process.pid
+        for process in running
+        if process.info["cwd"] == str(data) and process.info["status"] != psutil.STATUS_ZOMBIE
+    ]
 
 
 def _let_traverse(path: Path) -> None:

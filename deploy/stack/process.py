@@ -1,12 +1,14 @@
 """Server processes that outlive the command which started them."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 import psutil
 from pydantic import BaseModel, ConfigDict
@@ -14,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from schemas.errors import DependencyDown
 
 LOOPBACK = "127.0.0.1"
+PORTS = range(20_000, 32_000)
 
 # Children of this interpreter: somebody has to reap them, or they stay as zombies.
 _children: dict[int, subprocess.Popen[bytes]] = {}
@@ -27,17 +30,20 @@ class Process(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     pid: int
-    started: float
+    born: str
+
+    @classmethod
+    def of(cls, pid: int) -> Self:
+        """Raises psutil.NoSuchProcess."""
+        return cls(pid=pid, born=_born(pid))
 
     def alive(self) -> bool:
         child = _children.get(self.pid)
         if child is not None:
             child.poll()
         try:
-            process = psutil.Process(self.pid)
-            # A second of slack, because psutil derives the time from a clock that may be adjusted.
-            same = abs(process.create_time() - self.started) < 1.0
-            return same and process.status() != psutil.STATUS_ZOMBIE
+            same = _born(self.pid) == self.born
+            return same and psutil.Process(self.pid).status() != psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return False
 
@@ -98,7 +104,17 @@ def spawn(
             extra_groups=None if user is None else [],
         )
     _children[child.pid] = child
-    return Process(pid=child.pid, started=psutil.Process(child.pid).create_time())
+    return Process.of(child.pid)
+
+
+def _born(pid: int) -> str:
+    """Boot and clock ticks since then: unlike a time of day it survives a clock that is set."""
+    try:
+        ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return str(psutil.Process(pid).create_time())  # gone, or not Linux
+    return f"{boot} {ticks}"
 
 
 def await_answer(process: Process, answers: Callable[[], bool], log: Path, timeout: float) -> None:
@@ -122,24 +138,27 @@ def listens(port: int) -> bool:
 
 
 def free_port(preferred: int | None = None) -> int:
-    """`preferred` when nobody has it, else a free one that was not handed out before."""
-    for _ in range(100):
+    """`preferred` when nobody has it, else a free one that was not handed out before.
+
+    Below the range that the kernel gives to outgoing connections, or one of those could take the
+    port while its server is still starting.
+    """
+    for port in [preferred, *random.sample(PORTS, 100)]:
+        if port is None or (port in _handed_out and port != preferred):
+            continue
         with socket.socket() as probe:
             # As the servers do: a port in TIME_WAIT from the last run is free.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind((LOOPBACK, preferred or 0))
+                probe.bind((LOOPBACK, port))
             except OSError:
-                preferred = None
                 continue
-            port = int(probe.getsockname()[1])
-        if port == preferred or port not in _handed_out:
-            _handed_out.add(port)
-            return port
+        _handed_out.add(port)
+        return port
     raise DependencyDown("no free port on the loopback interface")
 
 
-def tail(log: Path, lines: int = 3) -> str:
+def tail(log: Path, lines: int = 6) -> str:
     if not log.exists():
         return "no log was written"
     return " | ".join(log.read_text(errors="replace").splitlines()[-lines:])
