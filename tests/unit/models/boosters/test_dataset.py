@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from models.boosters.dataset import DECISION_MINUTES, TrainingSet, build_training_set
 from models.features.catalogue import NAMES
-from models.features.fold import GameState
 from models.features.kernel import FeatureSet
 from schemas.errors import DataMissing
 from schemas.events import Event, LineMovement
@@ -51,7 +50,7 @@ def whole_game(**over: Any) -> list[Event]:
 
 def reaches(data: TrainingSet) -> list[float]:
     """Minutes before first pitch of each row's as-of."""
-    return ((data.start_us - data.as_of_us) / US_PER_MINUTE).tolist()
+    return [float(left) for left in (data.start_us - data.as_of_us) / US_PER_MINUTE]
 
 
 def test_the_last_position_before_each_decision_time() -> None:
@@ -119,9 +118,9 @@ def test_nothing_after_a_row_changes_it(data: st.DataObject) -> None:
         kept = [event for event in events if event.occurred_at_us <= as_of]
         other = data.draw(streams(first=as_of + 1, last=samples.START, most=8))[1:]
         again = build([*kept, *other, result])
-        [same] = [at for at, when in enumerate(again.as_of_us.tolist()) if when == as_of] or [None]
-        if same is None:  # a later position took the decision time over
+        if as_of not in again.as_of_us:  # a later position took the decision time over
             continue
+        same = again.as_of_us.tolist().index(as_of)
         assert again.vectors[same].tobytes() == rows.vectors[row].tobytes()
         assert again.consensus[same].tobytes() == rows.consensus[row].tobytes()
         assert again.line[same].tobytes() == rows.line[row].tobytes()
@@ -214,4 +213,3 @@ def test_equal_events_of_two_games_give_equal_rows() -> None:
     data = build([*whole_game(), *whole_game(game_id=samples.OTHER)])
     assert data.game.tolist() == [0] * 5 + [1] * 5
     assert data.vectors[:5].tobytes() == data.vectors[5:].tobytes()
-    assert GameState(RULES).position == 0

@@ -4,7 +4,6 @@ import json
 import math
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import lightgbm
@@ -19,7 +18,7 @@ from models.features.catalogue import NAMES
 from models.features.market import Array
 from schemas.errors import ModelRefused
 from schemas.markets import Market, Target
-from tests.unit.boosters import FEATURE_SET, card, constant_text, model, varied_text
+from tests.unit.boosters import FEATURE_SET, constant_text, model, varied_text
 
 ROOT = Path(__file__).parents[4]
 
@@ -157,12 +156,13 @@ def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
         (tmp_path / "card.json").write_text(json.dumps(fields | change))
         return tmp_path
 
-    for change in (
+    changes: tuple[dict[str, object], ...] = (
         {"target": "corners"},
         {"unheard": 1},
         {"dispersion": 8.0},
         {"target": "runs"},
-    ):
+    )
+    for change in changes:
         with pytest.raises(ModelRefused, match="model in"):
             TargetModel.read(written(change), "1")
     with pytest.raises(ModelRefused, match="cannot be read"):
@@ -193,4 +193,3 @@ def test_which_market_a_target_prices() -> None:
         Target.RUNS: Market.TOTAL,
     }
     assert COLUMN_OF == {Target.MONEYLINE: 0, Target.TOTAL: 2, Target.RUNS: 2}
-    assert replace(card(Target.RUNS), dispersion=2.0).dispersion == 2.0

@@ -28,7 +28,7 @@ def fair_by_power(first: float, second: float) -> float:
             low = middle
         else:
             high = middle
-    return first**-low / (first**-low + second**-low)
+    return float(first**-low / (first**-low + second**-low))
 
 
 def single(value: float) -> float:
