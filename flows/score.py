@@ -1,6 +1,7 @@
 """The score flow: events in, predictions and stakes out, features to the store."""
 
 import gc
+import shutil
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -105,6 +106,16 @@ def run(flow: Dataflow, recovery: Path) -> None:
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
     if not any(recovery.glob("*.sqlite3")):
-        recovery.mkdir(parents=True, exist_ok=True)
-        init_db_dir(recovery, 1)
+        _make_store(recovery)
     cli_main(flow, epoch_interval=EPOCH, recovery_config=RecoveryConfig(str(recovery)))
+
+
+def _make_store(recovery: Path) -> None:
+    """An empty recovery store, there all at once: a half made one would never be resumed from."""
+    fresh = recovery / "new"
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    init_db_dir(fresh, 1)
+    (made,) = fresh.iterdir()
+    made.rename(recovery / made.name)
+    fresh.rmdir()
