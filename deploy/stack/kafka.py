@@ -9,7 +9,15 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-from deploy.stack.process import LOOPBACK, Process, await_answer, free_port, listens, spawn
+from deploy.stack.process import (
+    LOOPBACK,
+    Process,
+    await_answer,
+    free_port,
+    last_words,
+    listens,
+    spawn,
+)
 from schemas.errors import DependencyDown
 
 POM = Path(__file__).parents[1] / "kafka" / "pom.xml"
@@ -101,6 +109,12 @@ def _complete(libs: Path) -> bool:
     return mark.exists() and mark.read_text() == POM.read_text()
 
 
+def _cluster_id() -> str:
+    """A UUID as Kafka writes them; one that began with a dash would be read as an option."""
+    text = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+    return text.replace("-", "A", 1) if text.startswith("-") else text
+
+
 class KafkaBroker:
     """A broker with its own ports and data, which survive `stop`, `kill` and `start`."""
 
@@ -163,7 +177,7 @@ class KafkaBroker:
         self.start()
 
     def _format(self, properties: Path) -> None:
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+        cluster = _cluster_id()
         tool = self._java(
             "kafka.tools.StorageTool",
             *("format", "--ignore-formatted", "-t", cluster, "-c", str(properties)),
@@ -173,9 +187,7 @@ class KafkaBroker:
             tool, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
         )
         if run.returncode != 0:
-            raise DependencyDown(
-                f"Kafka could not format its log: {(run.stdout + run.stderr)[:400]}"
-            )
+            raise DependencyDown(f"Kafka could not format its log: {last_words(run.stdout)}")
 
     def _java(self, main: str, *arguments: str, heap: str) -> list[str]:
         java = shutil.which("java")

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from deploy.stack.private import password, write_private
-from deploy.stack.process import LOOPBACK, Process, await_answer, free_port, spawn
+from deploy.stack.process import LOOPBACK, Process, await_answer, free_port, last_words, spawn
 from schemas.errors import DependencyDown
 
 INIT = Path(__file__).parents[2] / "sql" / "init"
@@ -106,7 +106,7 @@ class PostgresServer:
         )
         secret.unlink()
         if run.returncode != 0:
-            raise DependencyDown(f"initdb failed: {run.stdout[-400:]}")
+            raise DependencyDown(f"initdb failed: {last_words(run.stdout)}")
 
     def _await_leftovers(self, data: Path) -> None:
         """The children of a killed server end when they notice; until then its data is taken."""
@@ -134,7 +134,7 @@ class PostgresServer:
             env={**os.environ, "PGPASSWORD": password(self.home)},
         )
         if run.returncode != 0:
-            raise DependencyDown(f"psql {' '.join(arguments)} failed: {run.stdout[-400:]}")
+            raise DependencyDown(f"psql {' '.join(arguments)} failed: {last_words(run.stdout)}")
 
 
 def _binary(name: str) -> Path:

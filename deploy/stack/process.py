@@ -158,7 +158,10 @@ def free_port(preferred: int | None = None) -> int:
     raise DependencyDown("no free port on the loopback interface")
 
 
-def tail(log: Path, lines: int = 6) -> str:
-    if not log.exists():
-        return "no log was written"
-    return " | ".join(log.read_text(errors="replace").splitlines()[-lines:])
+def tail(log: Path) -> str:
+    return last_words(log.read_text(errors="replace")) if log.exists() else "no log was written"
+
+
+def last_words(output: str) -> str:
+    """The last lines, in one: an error is one line."""
+    return " | ".join(output.strip().splitlines()[-6:])
