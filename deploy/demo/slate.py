@@ -15,7 +15,7 @@ from flows.connectors.parquet import ArchiveRecord, read_archive, scan
 from flows.training import training_fingerprint
 from models.features.kernel import FeatureSet
 from models.registry import Registry
-from schemas.errors import DataMissing
+from schemas.errors import DataMissing, ModelRefused
 from schemas.settings import Settings
 from schemas.time import US_PER_MINUTE, to_us
 from schemas.topics import Topic
@@ -93,7 +93,10 @@ def choose_slate(archive: Path) -> Slate:
 def ensure_models(settings: Settings, slate: Slate) -> None:
     """Train on what was known before the day, unless the champions come from just that."""
     wanted = training_fingerprint(slate.archive, slate.train_until_us), FeatureSet.of(settings).hash
-    models = Registry(settings.mlflow, settings.home / "models").cached()
+    try:
+        models = Registry(settings.mlflow, settings.home / "models").cached()
+    except ModelRefused:
+        models = []  # of another version of Steamline, or damaged
     if models and all(
         (model.card.data_fingerprint, model.card.feature_set) == wanted for model in models
     ):

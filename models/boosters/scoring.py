@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 
-import lightgbm
 import numpy as np
 
+from models.boosters.lightgbm_alone import lightgbm
 from models.boosters.runs import over_probability
 from models.features.layout import MARKET_INDEX
 from models.features.market import Array

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import lightgbm
 import numpy as np
 
 from models.boosters.dataset import TrainingSet
+from models.boosters.lightgbm_alone import lightgbm
 from models.boosters.runs import fit_dispersion
 from models.boosters.scoring import COLUMN_OF, ModelCard, TargetModel
 from models.evaluation import Score, score_binary
