@@ -52,6 +52,7 @@ up down: $(READY)
 
 docs: $(READY)
 	@$(BIN)/python -m docs.settings_page
+	@$(BIN)/python -m docs.features_page
 
 lock: $(UV)
 	@$(COMPILE)

@@ -35,7 +35,9 @@ def _waiting_for_the_worker(run: Run) -> Callable[[], None]:
             return
         reader = progress = progress or Progress(run.settings.kafka)
         run.wait_for(
-            lambda: reader.behind() < EMBEDDED_EVENTS, "the worker to catch up", seconds=600.0
+            lambda: (behind := reader.behind()) is not None and behind < EMBEDDED_EVENTS,
+            "the worker to catch up",
+            seconds=600.0,
         )
 
     return hold_back

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 from urllib.request import urlopen
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from flows.connectors.kafka import SCORE_GROUP
@@ -22,6 +22,12 @@ from schemas.settings import KafkaSettings, Settings
 from schemas.topics import CONTRACTS, INPUTS, Topic
 
 STOP_SECONDS = 20.0
+
+_ELECTING = {
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+}
 
 
 class Run:
@@ -154,14 +160,25 @@ class Progress:
             for partition in self._consumer.list_topics(name, timeout=10).topics[name].partitions
         ]
 
+    def _committed(self) -> list[TopicPartition] | None:
+        """None while the broker is still electing who keeps the offsets."""
+        try:
+            return self._consumer.committed(self._partitions, timeout=10)
+        except KafkaException as bad:
+            if bad.args[0].code() not in _ELECTING:
+                raise
+            return None
+
     def started(self) -> bool:
         """Whether the worker has taken up its partitions."""
-        committed = self._consumer.committed(self._partitions, timeout=10)
-        return all(part.offset >= 0 for part in committed)
+        committed = self._committed()
+        return committed is not None and all(part.offset >= 0 for part in committed)
 
-    def behind(self) -> int:
-        """Events in the input topics that the worker has not finished."""
-        committed = self._consumer.committed(self._partitions, timeout=10)
+    def behind(self) -> int | None:
+        """Events in the input topics that the worker has not finished; none when unknown now."""
+        committed = self._committed()
+        if committed is None:
+            return None
         return sum(
             self._consumer.get_watermark_offsets(part, timeout=10)[1] - max(part.offset, 0)
             for part in committed
