@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._listoffsets import OffsetSpec
 from confluent_kafka.cimpl import NewTopic
 
 from deploy.demo.slate import Slate
@@ -24,7 +25,21 @@ from flows.connectors.parquet import ArchiveRecord
 from schemas.topics import INPUTS, Topic
 
 ROOT = Path(__file__).parents[1]
+ELECTING = (
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+)
+"""A fresh broker has not yet decided who keeps the offsets of a group."""
 PARTITIONS = 4
+SLOW_BATCH = 5
+SLOW = {
+    "STEAMLINE_KAFKA_OPTIONS": json.dumps(
+        {"fetch.min.bytes": 1_000_000, "fetch.message.max.bytes": 2_500}
+    )
+}
+"""With `SLOW_BATCH`: the broker waits for bytes that it may not send, so a worker gets a handful
+of records a partition every 50 ms, and what is done to it finds it in the middle."""
 ID_OF = {
     Topic.PREDICTIONS: "prediction_id",
     Topic.STAKES: "stake_id",
@@ -163,9 +178,16 @@ class Site:
     """Topics of its own on a broker, a recovery folder, and the processes that use them."""
 
     def __init__(
-        self, trained: Trained, bootstrap: str, redis_url: str, folder: Path, **env: str
+        self,
+        trained: Trained,
+        bootstrap: str,
+        redis_url: str,
+        folder: Path,
+        batch: int = 10_000,
+        **env: str,
     ) -> None:
-        self.bootstrap = bootstrap
+        """batch: records that the broker gets, keeps and gives away together."""
+        self.bootstrap, self.batch = bootstrap, batch
         self.prefix = f"s{uuid.uuid4().hex[:8]}."
         self.folder = folder / self.prefix.rstrip(".")
         self.folder.mkdir()
@@ -200,6 +222,7 @@ class Site:
             {
                 "bootstrap.servers": self.bootstrap,
                 "linger.ms": 50,
+                "batch.num.messages": self.batch,
                 "partitioner": "murmur2_random",
                 # Without it a batch that is sent again lands behind later ones.
                 "enable.idempotence": True,
@@ -232,8 +255,8 @@ class Site:
         self.children.append(child)
         return child
 
-    def worker(self) -> Child:
-        return self.start("run", "score", "--recovery", str(self.recovery))
+    def worker(self, **env: str) -> Child:
+        return self.start("run", "score", "--recovery", str(self.recovery), **env)
 
     def run_to_end(self) -> Child:
         """A worker from start to the end of the input, stopped cleanly."""
@@ -260,18 +283,37 @@ class Site:
         return [json.loads(content(message)) for message in self.read(Topic.DEAD_LETTERS)]
 
 
+class Ends:
+    """The ends of some topics, in one question to the broker: cheap enough to ask often."""
+
+    def __init__(self, site: Site, topics: Iterable[Topic]) -> None:
+        self.partitions = [
+            TopicPartition(topic.full(site.prefix), partition)
+            for topic in topics
+            for partition in range(PARTITIONS)
+        ]
+        self._admin = AdminClient({"bootstrap.servers": site.bootstrap})
+
+    def __call__(self) -> int:
+        """Records written so far."""
+        asked = {one: OffsetSpec.latest() for one in self.partitions}  # type: ignore[no-untyped-call]
+        answers = self._admin.list_offsets(asked, request_timeout=10).values()
+        return sum(int(answer.result().offset) for answer in answers)
+
+
+def count_of(site: Site) -> Ends:
+    """How many decisions were written, repeats included."""
+    return Ends(site, DECISIONS)
+
+
 class Lag:
     """How far a worker is, as any lag tool sees it: from the offsets of its consumer group."""
 
     def __init__(self, site: Site) -> None:
+        self._ends = Ends(site, INPUTS)
         self._consumer = Consumer(
             {"bootstrap.servers": site.bootstrap, "group.id": "steamline-score"}
         )
-        self._partitions = [
-            TopicPartition(topic.full(site.prefix), partition)
-            for topic in INPUTS
-            for partition in range(PARTITIONS)
-        ]
 
     def __enter__(self) -> "Lag":
         return self
@@ -281,36 +323,16 @@ class Lag:
 
     def done(self) -> int:
         """Records committed as done."""
-        committed = self._consumer.committed(self._partitions, timeout=10)
+        try:
+            committed = self._consumer.committed(self._ends.partitions, timeout=10)
+        except KafkaException as bad:
+            if bad.args[0].code() not in ELECTING:
+                raise
+            return 0
         return sum(max(part.offset, 0) for part in committed)
 
     def behind(self) -> int:
-        return end_of(self._consumer, self._partitions) - self.done()
-
-
-class Count:
-    """How many records stand in the decision topics, repeats included."""
-
-    def __init__(self, site: Site) -> None:
-        self._consumer = Consumer({"bootstrap.servers": site.bootstrap, "group.id": "count"})
-        self._partitions = [
-            TopicPartition(topic.full(site.prefix), partition)
-            for topic in DECISIONS
-            for partition in range(PARTITIONS)
-        ]
-
-    def __enter__(self) -> "Count":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._consumer.close()
-
-    def __call__(self) -> int:
-        return end_of(self._consumer, self._partitions)
-
-
-def end_of(consumer: Consumer, partitions: list[TopicPartition]) -> int:
-    return sum(consumer.get_watermark_offsets(one, timeout=10)[1] for one in partitions)
+        return self._ends() - self.done()
 
 
 def create_topics(
