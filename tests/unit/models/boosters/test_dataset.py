@@ -213,3 +213,20 @@ def test_equal_events_of_two_games_give_equal_rows() -> None:
     data = build([*whole_game(), *whole_game(game_id=samples.OTHER)])
     assert data.game.tolist() == [0] * 5 + [1] * 5
     assert data.vectors[:5].tobytes() == data.vectors[5:].tobytes()
+
+
+def test_a_moment_at_which_the_live_flow_would_not_score_gives_no_row() -> None:
+    """Word that the quotes still stand, ten minutes after the same word, changes no feature."""
+    words: list[Event] = [
+        samples.game(FIRST_PITCH - minutes * 60, source="odds", quotes_stand=True)
+        for minutes in (75, 65)
+    ]
+    data = build(
+        [
+            samples.game(FIRST_PITCH - DAY * 60),
+            before(80),
+            *words,
+            samples.result(FIRST_PITCH + 9),
+        ]
+    )
+    assert reaches(data)[-1] == 75.0
