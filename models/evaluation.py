@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.features.market import Array
+from models.features.arrays import Array
 
 
 @dataclass(frozen=True)

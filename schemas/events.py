@@ -129,8 +129,23 @@ class GameUpdate(Event):
     mlb_game_pk: int | None = Field(default=None, gt=0)
     home_starter: Name | None = None
     away_starter: Name | None = None
+    context: dict[str, float] | None = None
+    """Team features by catalogue name; a name that is absent is not known."""
+    context_as_of_us: Micros | None = None
+    """Newest fact that the context rests on: it must not be later than the event itself."""
     quotes_stand: bool = False
     """True when the source looked and its quotes of this game, as last sent, still stand."""
+
+    @model_validator(mode="after")
+    def _context_known_by_then(self) -> Self:
+        if (self.context is None) is not (self.context_as_of_us is None):
+            raise ValueError("context/context_as_of_us: one without the other")
+        if self.context_as_of_us is not None and self.context_as_of_us > self.occurred_at_us:
+            raise ValueError(
+                f"context_as_of_us: {self.context_as_of_us} is after occurred_at_us "
+                f"{self.occurred_at_us}: the context knows the future"
+            )
+        return self
 
 
 class GameResult(Event):

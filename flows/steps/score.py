@@ -9,10 +9,11 @@ import numpy as np
 from flows.steps.game import ToScore
 from flows.steps.records import FeatureBlob, Outgoing
 from models.boosters.scoring import COLUMN_OF, MARKET_OF, Outcome, TargetModel
+from models.features.arrays import Array
 from models.features.catalogue import CATALOGUE, NAMES, Source
 from models.features.kernel import FeatureSet
 from models.features.layout import GAME, MARKET_INDEX, ORDER_BITS
-from models.features.market import Array, MarketView
+from models.features.market import MarketView
 from models.staking.guards import Candidate, refusals
 from models.staking.kelly import edge, kelly_fraction
 from schemas.decisions import FeatureHeader, Prediction, SideQuote, Stake

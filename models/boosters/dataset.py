@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from models.features.arrays import Array
 from models.features.fold import FoldRules, GameState
 from models.features.kernel import FeatureSet
 from models.features.layout import GAME
-from models.features.market import Array
 from schemas.errors import DataMissing, RejectedEvent
 from schemas.events import BettingSplits, Event, GameResult, LineMovement
 from schemas.time import US_PER_MINUTE

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from models.features.market import Array
+from models.features.arrays import Array
 
 MIN_DISPERSION, MAX_DISPERSION = 1.0, 10_000.0
 

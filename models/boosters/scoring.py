@@ -10,8 +10,8 @@ import numpy as np
 
 from models.boosters.lightgbm_alone import lightgbm
 from models.boosters.runs import over_probability
+from models.features.arrays import Array
 from models.features.layout import MARKET_INDEX
-from models.features.market import Array
 from models.odds import logit, sigmoid
 from schemas.errors import ModelRefused
 from schemas.markets import Market, Target

@@ -11,8 +11,8 @@ from models.boosters.lightgbm_alone import lightgbm
 from models.boosters.runs import fit_dispersion
 from models.boosters.scoring import COLUMN_OF, ModelCard, TargetModel
 from models.evaluation import Score, score_binary
+from models.features.arrays import Array
 from models.features.catalogue import NAMES
-from models.features.market import Array
 from schemas.errors import DataMissing
 from schemas.markets import Target
 

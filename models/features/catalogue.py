@@ -12,13 +12,17 @@ from enum import StrEnum
 class Category(StrEnum):
     TEMPORAL = "temporal"
     MARKET = "market"
+    TEAM = "team"
     SPLITS = "splits"
 
 
 class Source(StrEnum):
+    """What a feature is made from; each has an age of its own."""
+
     LINES = "lines"
     SPLITS = "splits"
     GAMES = "games"
+    CONTEXT = "context"
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,13 @@ WINDOWS_MINUTES: tuple[int, ...] = (5, 15, 60, 180)
 PRICED = ("moneyline", "run_line", "total")
 LINED = ("run_line", "total")
 SPLIT = ("moneyline", "total")
+SPLIT_BOOKS = ("draftkings", "circa")
+SPLIT_SOURCES = ("vsin", "sbd", "action_network")
+
+STEAM_BOOKS = 3
+"""Books that must have moved one way in a tile for it to count as steam."""
+FREEZE_CHANGE = 0.005
+"""A consensus that moved less than this in 180 min stands still."""
 
 
 def _temporal() -> list[Feature]:
@@ -78,6 +89,26 @@ def _temporal() -> list[Feature]:
                 "books",
                 f"books whose probability rose less books whose fell in the last {window} min",
             )
+        add(
+            f"{market}_steam_moves_180m",
+            "count",
+            f"tiles of 15 min in which {STEAM_BOOKS} or more books moved one way on balance",
+        )
+        add(
+            f"{market}_steam_largest_180m",
+            "probability",
+            "consensus change of the steam tile in which it was largest; 0 without steam",
+        )
+        add(
+            f"{market}_steam_age",
+            "min",
+            "as-of less the start of the newest steam tile; missing without steam in 180 min",
+        )
+        add(
+            f"{market}_sharp_intensity",
+            "probability",
+            "mean over sharp books of the absolute 60 min change",
+        )
     for market in PRICED:
         add(f"{market}_moves_15m", "count", "distinct quotes in the last 15 tiles of 1 min")
         add(f"{market}_moves_180m", "count", "distinct quotes in the last 12 tiles of 15 min")
@@ -104,6 +135,30 @@ def _market() -> list[Feature]:
             f"{market}_best_second_value", "ratio", "best away or under price x (1 - consensus) - 1"
         )
         add(f"{market}_arbitrage_margin", "ratio", "implied probabilities of both best prices - 1")
+        add(f"{market}_tightest_overround", "ratio", "least implied probabilities less 1 of a book")
+        add(
+            f"{market}_arbitrage_minutes",
+            "min",
+            "1 min tiles in a row, back from now, at whose end the best prices at the consensus "
+            "line summed below 1",
+        )
+        add(f"{market}_move_rate", "count/h", "distinct quotes over the hours since the first")
+        add(
+            f"{market}_move_size_180m",
+            "probability",
+            "mean absolute 15 min consensus change, over the tiles with a change",
+        )
+        add(f"{market}_quiet_minutes", "min", "as-of less the newest quote of any book")
+        add(
+            f"{market}_late_move",
+            "flag",
+            "1 when the consensus moved in the last 15 min and first pitch is within 3 h, else 0",
+        )
+        add(
+            f"{market}_leader_lag",
+            "min",
+            "median time since the last quote of soft books less that of sharp books",
+        )
     for market in LINED:
         add(f"{market}_line", "runs", "line that most fresh books have")
         add(f"{market}_line_dispersion", "runs", "standard deviation of the line over fresh books")
@@ -134,9 +189,69 @@ def _splits() -> list[Feature]:
             "probability",
             "180 min change against the ticket majority; 0 when it goes with it",
         )
+        add(
+            f"{market}_line_freeze",
+            "%",
+            f"tickets beyond 50 % while the 180 min change is below {FREEZE_CHANGE}; else 0",
+        )
+        add(
+            f"{market}_sharp_score",
+            "%",
+            "mean over books of handle less tickets, sharp books counted twice",
+        )
+        add(
+            f"{market}_public_sentiment",
+            "%",
+            "mean tickets less 100 x consensus: what the public sees beyond the price",
+        )
+        for book in SPLIT_BOOKS:
+            add(f"{market}_divergence_{book}", "%", f"handle less tickets at {book}")
+        for source in SPLIT_SOURCES:
+            add(f"{market}_handle_{source}", "%", f"mean handle over books as {source} reports it")
     add("splits_age", "min", "as-of less the newest splits")
     return made
 
 
-CATALOGUE: tuple[Feature, ...] = (*_temporal(), *_market(), *_splits())
+def _team() -> list[Feature]:
+    made: list[Feature] = []
+
+    def add(name: str, unit: str, formula: str) -> None:
+        made.append(Feature(name, Category.TEAM, unit, formula, Source.CONTEXT))
+
+    for team in ("home", "away"):
+        add(f"{team}_form", "ratio", "wins, each game weighing half of one 10 games later")
+        add(f"{team}_last_5", "ratio", "share won of the last 5 games")
+        add(f"{team}_last_10", "ratio", "share won of the last 10 games")
+        add(f"{team}_season", "ratio", "share won this season")
+        add(f"{team}_runs_for", "runs", "mean runs scored a game this season")
+        add(f"{team}_runs_against", "runs", "mean runs allowed a game this season")
+        add(f"{team}_starter_era", "runs/9 inn", "starter's earned runs per nine innings to date")
+        add(f"{team}_starter_whip", "1/inn", "starter's walks and hits an inning to date")
+        add(f"{team}_starter_k9", "1/9 inn", "starter's strikeouts per nine innings to date")
+        add(f"{team}_starter_hr9", "1/9 inn", "starter's home runs per nine innings to date")
+        add(f"{team}_starter_fip", "runs/9 inn", "fielding-independent pitching, constant 3.10")
+        add(f"{team}_starter_rest", "days", "since the starter's last start")
+        add(f"{team}_starter_against", "runs/9 inn", "starter's ERA against this opponent")
+        add(f"{team}_bullpen_era", "runs/9 inn", "relievers' earned runs per nine innings")
+        add(f"{team}_bullpen_fatigue", "inn", "relief innings in the last 3 days")
+        add(f"{team}_rest", "days", "full days since the last game")
+        add(f"{team}_travel", "km", "great circle from the park of the last game")
+        add(f"{team}_zones", "h", "time zones crossed eastward since the last game")
+    add("head_to_head", "ratio", "share won by the home team of this season's meetings")
+    add("head_to_head_games", "count", "this season's meetings")
+    add("park_factor", "ratio", "runs a game in this park over runs a game of its team away")
+    add("elo_difference", "points", "home less away rating, home advantage included")
+    add("elo_home", "probability", "home win by rating")
+    add("elo_home_starters", "probability", "home win by rating with both starters' adjustment")
+    add("temperature", "C", "at first pitch, as forecast")
+    add("wind_out", "m/s", "towards centre field, as forecast; negative blows in")
+    add("roof_closed", "flag", "1 under a closed roof")
+    return made
+
+
+CATALOGUE: tuple[Feature, ...] = (*_temporal(), *_market(), *_team(), *_splits())
 NAMES: tuple[str, ...] = tuple(feature.name for feature in CATALOGUE)
+CONTEXT: tuple[str, ...] = tuple(
+    feature.name for feature in CATALOGUE if feature.source is Source.CONTEXT
+)
+"""Names that a `GameUpdate.context` may carry, in the order of the record's `context`."""

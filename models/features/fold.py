@@ -12,6 +12,7 @@ from typing import Any
 import msgpack
 import numpy as np
 
+from models.features.catalogue import CONTEXT, SPLIT_SOURCES
 from models.features.layout import (
     GAME,
     MARKET_INDEX,
@@ -20,8 +21,9 @@ from models.features.layout import (
     ORDER_BITS,
     RINGS,
     Ring,
+    describe_layout,
     empty_game,
-    layout_hash,
+    read_record,
 )
 from models.odds import DEVIG
 from schemas.errors import ConfigError, RejectedEvent
@@ -34,6 +36,7 @@ SNAPSHOT_VERSION = 1
 
 _ORDER_MASK = (1 << ORDER_BITS) - 1
 _SEEN_BUCKET_US = 30 * US_PER_MINUTE
+_CONTEXT_NAMES = frozenset(CONTEXT)
 _PLAYABLE = (GameStatus.SCHEDULED, GameStatus.LIVE)
 
 
@@ -121,6 +124,10 @@ class GameState:
                 "too_late",
                 f"{(self.newest_us - moment) / US_PER_MINUTE:.0f} min behind the newest event",
             )
+        if isinstance(event, GameUpdate) and event.context is not None:
+            strange = event.context.keys() - _CONTEXT_NAMES
+            if strange:
+                raise RejectedEvent("unknown_context", f"no such team feature: {min(strange)}")
         source = self._source(event.source)
         digest = int.from_bytes(blake2b(event.event_id.encode(), digest_size=8).digest(), "little")
         bucket = self.seen.setdefault(moment // _SEEN_BUCKET_US, set())
@@ -138,7 +145,7 @@ class GameState:
         elif isinstance(event, GameUpdate):
             self._schedule(event, order, source)
         elif isinstance(event, BettingSplits):
-            self._splits(event, order)
+            self._splits(event, order, source)
         else:
             raise TypeError(f"{type(event).__name__} is not an event of the score flow")
         return True
@@ -169,7 +176,7 @@ class GameState:
                 self._advance(ring, min(step, ring.tiles))
 
     def _advance(self, ring: Ring, step: int) -> None:
-        for name in (ring.probability, ring.line, ring.order):
+        for name in (ring.order, *ring.quotes):
             tiles = self._view[name]
             newest = tiles[-1].copy()
             tiles[:-step] = tiles[step:]
@@ -186,10 +193,14 @@ class GameState:
             raise RejectedEvent("too_many_sources", f"{name} is source {MAX_SOURCES + 1}")
         place = bisect(self.sources, name)
         self.sources.insert(place, name)
-        confirmed, owner = self._view["confirmed_us"], self._view["quote_source"]
-        confirmed[place + 1 :] = confirmed[place:-1].copy()
-        confirmed[place] = 0
-        owner[(owner >= place) & (self._view["quote_order"] > 0)] += 1
+        kind = SPLIT_SOURCES.index(name) + 1 if name in SPLIT_SOURCES else 0
+        for field_name, value in (("confirmed_us", 0), ("source_kind", kind)):
+            of_source = self._view[field_name]
+            of_source[place + 1 :] = of_source[place:-1].copy()
+            of_source[place] = value
+        for owner, order in (("quote_source", "quote_order"), ("splits_source", "splits_order")):
+            places = self._view[owner]
+            places[(places >= place) & (self._view[order] > 0)] += 1
         self.held = {
             cell: (order, source + (source >= place), event)
             for cell, (order, source, event) in self.held.items()
@@ -223,10 +234,10 @@ class GameState:
             view["price_second"][cell] = second
         view["moves"][market] += 1
         for ring in RINGS:
-            self._tile(ring, cell, order, fair, line)
+            self._tile(ring, cell, order, (fair, line, first, second))
 
     def _tile(
-        self, ring: Ring, cell: tuple[int, int], order: int, fair: float, line: float
+        self, ring: Ring, cell: tuple[int, int], order: int, quote: tuple[float, ...]
     ) -> None:
         """Set the quote in its tile and in every later tile in which it is still the newest."""
         view = self._view
@@ -237,8 +248,8 @@ class GameState:
             at = (tile, *cell)
             if view[ring.order][at] < order:
                 view[ring.order][at] = order
-                view[ring.probability][at] = fair
-                view[ring.line][at] = line
+                for name, value in zip(ring.quotes, quote, strict=False):
+                    view[name][at] = value
 
     def _schedule(self, event: GameUpdate, order: int, source: int) -> None:
         record, moment = self.record, event.occurred_at_us
@@ -251,6 +262,8 @@ class GameState:
         if not self._past_cutoff(moment):
             self._touch(moment)
             record["games_at_us"] = max(moment, int(record["games_at_us"][0]))
+            if event.context is not None and order > record["context_order"][0]:
+                self._context(event.context, event.context_as_of_us, order)
             if event.quotes_stand:
                 confirmed = self._view["confirmed_us"]
                 # After an outage of the source a mere confirmation makes stale quotes good again.
@@ -258,6 +271,13 @@ class GameState:
                 self.dirty = self.dirty or gap > self.rules.stale_us
                 confirmed[source] = max(moment, int(confirmed[source]))
         self._admit_held()
+
+    def _context(self, context: dict[str, float], as_of_us: int | None, order: int) -> None:
+        record = self.record
+        record["context_order"] = order
+        record["context_as_of_us"] = as_of_us
+        record["context"] = [[context.get(name, np.nan) for name in CONTEXT]]
+        self.dirty = True
 
     def _admit_held(self) -> None:
         """The start may have moved later: quotes held back can be inside the cutoff now."""
@@ -270,7 +290,7 @@ class GameState:
             order, source, event = self.held.pop(cell)
             self._line(event, order, source)
 
-    def _splits(self, event: BettingSplits, order: int) -> None:
+    def _splits(self, event: BettingSplits, order: int, source: int) -> None:
         if self._past_cutoff(event.occurred_at_us):
             return
         self._touch(event.occurred_at_us)
@@ -283,6 +303,7 @@ class GameState:
         view = self._view
         if order > view["splits_order"][cell]:
             view["splits_order"][cell] = order
+            view["splits_source"][cell] = source
             view["tickets"][cell], view["handle"][cell] = tickets, handle
         if not view["open_splits_order"][cell] or order < view["open_splits_order"][cell]:
             view["open_splits_order"][cell] = order
@@ -293,7 +314,8 @@ class GameState:
         packed: bytes = msgpack.packb(
             {
                 "version": SNAPSHOT_VERSION,
-                "layout": layout_hash(),
+                "fields": describe_layout(),
+                "context": CONTEXT,
                 "record": self.record.tobytes(),
                 "position": self.position,
                 "newest_us": self.newest_us,
@@ -316,18 +338,21 @@ class GameState:
 
     @classmethod
     def restore(cls, rules: FoldRules, packed: bytes) -> "GameState":
-        """Inverse of `snapshot`. Raises ConfigError for a snapshot of another version."""
+        """Inverse of `snapshot`, also for one that another layout of the record wrote.
+
+        What that layout did not have is not known. Raises ConfigError where the way of writing
+        snapshots itself is another.
+        """
         stored = msgpack.unpackb(packed, strict_map_key=False)
-        if (stored["version"], stored["layout"]) != (SNAPSHOT_VERSION, layout_hash()):
+        if stored["version"] != SNAPSHOT_VERSION:
             raise ConfigError(
                 "recovery state",
-                f"was written by another version ({stored['version']}, {stored['layout']})",
+                f"was written by another version ({stored['version']}, not {SNAPSHOT_VERSION})",
                 "Start with an empty recovery folder: the topics rebuild it",
             )
         state = cls(
             rules,
-            # Through a bytearray: a numpy copy would leave the padding between fields to chance.
-            record=np.frombuffer(bytearray(stored["record"]), GAME),
+            record=read_record(stored["record"], stored["fields"], stored["context"]),
             position=stored["position"],
             newest_us=stored["newest_us"],
             status=GameStatus(stored["status"]),

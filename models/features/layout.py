@@ -5,11 +5,11 @@ and tiles, oldest first, newest last.
 """
 
 from functools import cache
-from hashlib import sha256
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from models.features.catalogue import CONTEXT
 from schemas.markets import Market
 from schemas.time import US_PER_MINUTE
 
@@ -26,19 +26,27 @@ class Ring(NamedTuple):
     tiles: int
     width_us: int
     head: str
-    probability: str
-    line: str
-    order: str
     moves: str
+    order: str
+    quotes: tuple[str, ...]
+    """What a tile keeps of each quote: probability, line and, where kept, both prices."""
+
+    @property
+    def probability(self) -> str:
+        return self.quotes[0]
+
+    @property
+    def line(self) -> str:
+        return self.quotes[1]
 
 
-def _ring(name: str, minutes: int, tiles: int) -> Ring:
-    fields = (f"{name}_{field}" for field in ("head", "probability", "line", "order", "moves"))
-    return Ring(tiles, minutes * US_PER_MINUTE, *fields)
+def _ring(name: str, minutes: int, tiles: int, quotes: tuple[str, ...]) -> Ring:
+    head, moves, order, *kept = (f"{name}_{field}" for field in ("head", "moves", "order", *quotes))
+    return Ring(tiles, minutes * US_PER_MINUTE, head, moves, order, tuple(kept))
 
 
-FINE = _ring("fine", minutes=1, tiles=16)
-COARSE = _ring("coarse", minutes=15, tiles=13)
+FINE = _ring("fine", 1, 16, ("probability", "line", "price_first", "price_second"))
+COARSE = _ring("coarse", 15, 13, ("probability", "line"))
 RINGS = (FINE, COARSE)
 
 _QUOTE = (len(MARKETS), MAX_BOOKS)
@@ -52,6 +60,10 @@ GAME = np.dtype(
         ("start_order", np.int64),  # order key of the announcement
         ("as_of_us", np.int64),  # newest event time that features may use
         ("games_at_us", np.int64),
+        # team features in the order of catalogue.CONTEXT
+        ("context", np.float64, (len(CONTEXT),)),
+        ("context_order", np.int64),
+        ("context_as_of_us", np.int64),
         # latest quote per market and book: NaN probability = none or withdrawn
         ("probability", np.float64, _QUOTE),  # fair, of the home or over side
         ("line", np.float64, _QUOTE),  # 0 for the moneyline
@@ -60,6 +72,7 @@ GAME = np.dtype(
         ("quote_order", np.int64, _QUOTE),
         ("quote_source", np.int8, _QUOTE),
         ("confirmed_us", np.int64, (MAX_SOURCES,)),  # when each source last said "still stands"
+        ("source_kind", np.int8, (MAX_SOURCES,)),  # place in SPLIT_SOURCES + 1; 0 = another
         # first quote per market and book
         ("open_probability", np.float64, _QUOTE),
         ("open_line", np.float64, _QUOTE),
@@ -69,6 +82,8 @@ GAME = np.dtype(
         ("fine_head", np.int64),  # number of the newest fine tile since 1970
         ("fine_probability", np.float32, _FINE),
         ("fine_line", np.float32, _FINE),
+        ("fine_price_first", np.float32, _FINE),
+        ("fine_price_second", np.float32, _FINE),
         ("fine_order", np.int64, _FINE),
         ("fine_moves", np.int32, (FINE.tiles, len(MARKETS))),
         ("coarse_head", np.int64),
@@ -80,6 +95,7 @@ GAME = np.dtype(
         ("tickets", np.float64, _QUOTE),
         ("handle", np.float64, _QUOTE),
         ("splits_order", np.int64, _QUOTE),
+        ("splits_source", np.int8, _QUOTE),
         ("open_tickets", np.float64, _QUOTE),
         ("open_handle", np.float64, _QUOTE),
         ("open_splits_order", np.int64, _QUOTE),
@@ -91,33 +107,42 @@ whatever order they arrive in. 0 = never."""
 
 ORDER_BITS = 10
 
-_NAN_FIELDS = (
-    "probability",
-    "line",
-    "price_first",
-    "price_second",
-    "open_probability",
-    "open_line",
-    "fine_probability",
-    "fine_line",
-    "coarse_probability",
-    "coarse_line",
-    "tickets",
-    "handle",
-    "open_tickets",
-    "open_handle",
-)
-
 
 @cache
-def layout_hash() -> str:
-    """Names a record's exact bytes, so that no other layout is ever read as this one."""
-    return sha256(repr(GAME.descr).encode()).hexdigest()[:12]
+def describe_layout() -> list[list[Any]]:
+    """[name, numpy type, shape] of each field, to be kept beside a stored record."""
+    found = []
+    for name in GAME.names or ():
+        field = GAME[name]
+        found.append([name, field.base.str, list(field.shape)])
+    return found
+
+
+def read_record(stored: bytes, fields: list[list[Any]], context: list[str]) -> np.ndarray:
+    """A record from its bytes, shape (1,), whatever layout wrote them.
+
+    fields: as `describe_layout` gave them when it was written; context: the names then. Fields
+    of the same name, type and shape are taken over, context by name; the rest is not known.
+    """
+    # Through a bytearray: a numpy copy would leave the padding between fields to chance.
+    if fields == describe_layout() and tuple(context) == CONTEXT:
+        return np.frombuffer(bytearray(stored), GAME)
+    written = np.dtype([(name, kind, tuple(shape)) for name, kind, shape in fields], align=True)
+    old = np.frombuffer(stored, written)
+    record = empty_game()
+    for name in GAME.names or ():
+        if name in (written.names or ()) and written[name] == GAME[name] and name != "context":
+            record[name] = old[name]
+    if "context" in (written.names or ()):
+        known = dict(zip(context, old["context"][0], strict=True))
+        record["context"] = [[known.get(name, np.nan) for name in CONTEXT]]
+    return record
 
 
 def empty_game() -> np.ndarray:
     """A record, shape (1,), in which nothing is known."""
     record = np.zeros(1, GAME)
-    for name in _NAN_FIELDS:
-        record[name] = np.nan
+    for name in GAME.names or ():
+        if record[name].dtype.kind == "f":
+            record[name] = np.nan
     return record

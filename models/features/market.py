@@ -1,17 +1,11 @@
-"""What the books say together: fresh quotes, consensus and best prices.
-
-Everything here and in the kernel is + - * /, comparisons and square roots, which IEEE 754
-rounds exactly: a row comes out the same alone or among a thousand.
-"""
+"""What the books say together: fresh quotes, consensus and best prices."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from models.features.arrays import Array, known, masked_median
 from models.features.layout import ORDER_BITS
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 @dataclass(frozen=True)
@@ -42,18 +36,6 @@ class MarketView:
     """(n, 3) age of the newest used quote."""
 
 
-def masked_median(values: Array, mask: Array) -> Array:
-    """Median over the last axis of the values under the mask; NaN where the mask is empty."""
-    count = mask.sum(axis=-1)
-    ordered = np.sort(np.where(mask, values, np.inf), axis=-1)
-    low = np.take_along_axis(ordered, np.maximum((count - 1) // 2, 0)[..., None], axis=-1)
-    high = np.take_along_axis(
-        ordered, np.minimum(count // 2, values.shape[-1] - 1)[..., None], axis=-1
-    )
-    middle = (low[..., 0] + high[..., 0]) * 0.5
-    return np.where(count > 0, middle, np.nan)
-
-
 def view_market(rows: Array, stale_us: int) -> MarketView:
     """The market of each row of game records (dtype GAME, shape (n,)) at its own as-of."""
     as_of = rows["as_of_us"][:, None, None]
@@ -62,7 +44,7 @@ def view_market(rows: Array, stale_us: int) -> MarketView:
         rows["confirmed_us"][:, None, :], rows["quote_source"].astype(np.intp), axis=2
     )
     age = as_of - np.maximum(sent, confirmed)
-    quoted = rows["probability"] == rows["probability"]
+    quoted = known(rows["probability"])
     fresh = quoted & (age <= stale_us)
 
     line = rows["line"]

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from scipy import stats  # type: ignore[import-untyped]
 
 from models.boosters.scoring import COLUMN_OF, MARKET_OF, TargetModel
+from models.features.arrays import Array
 from models.features.catalogue import NAMES
-from models.features.market import Array
 from schemas.errors import ModelRefused
 from schemas.markets import Market, Target
 from tests.unit.boosters import FEATURE_SET, constant_text, model, varied_text

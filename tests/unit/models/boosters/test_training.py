@@ -16,9 +16,9 @@ from models.boosters.training import (
     train_all,
     train_target,
 )
+from models.features.arrays import Array
 from models.features.fold import FoldRules
 from models.features.kernel import FeatureSet
-from models.features.market import Array
 from schemas.errors import DataMissing
 from schemas.events import Event, LineMovement
 from schemas.markets import Target
