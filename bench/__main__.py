@@ -2,9 +2,9 @@
 
 import sys
 
-from bench import score, startup
+from bench import features, score, startup
 
-BENCHMARKS = {"score": score.main, "startup": startup.main}
+BENCHMARKS = {"score": score.main, "startup": startup.main, "features": features.main}
 
 for name in sys.argv[1:] or BENCHMARKS:
     BENCHMARKS[name]()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.features.arrays import Array, known, masked_median
+from models.features.arrays import Array, count, known, masked_median
 from models.features.layout import ORDER_BITS
 
 
@@ -48,7 +48,7 @@ def view_market(rows: Array, stale_us: int) -> MarketView:
     fresh = quoted & (age <= stale_us)
 
     line = rows["line"]
-    agreeing = ((line[..., :, None] == line[..., None, :]) & fresh[..., None, :]).sum(axis=-1)
+    agreeing = count((line[..., :, None] == line[..., None, :]) & fresh[..., None, :])
     leader = np.argmax(np.where(fresh, agreeing, -1), axis=-1)
     consensus_line = np.take_along_axis(line, leader[..., None], axis=-1)[..., 0]
     used = fresh & (line == consensus_line[..., None])
@@ -57,7 +57,7 @@ def view_market(rows: Array, stale_us: int) -> MarketView:
     candidates = np.where(used[:, :, None, :], prices, -np.inf)
     best = np.argmax(candidates, axis=-1)
     price = np.take_along_axis(candidates, best[..., None], axis=-1)[..., 0]
-    books = used.sum(axis=-1)
+    books = count(used)
     return MarketView(
         age_us=age,
         quoted=quoted,

@@ -4,6 +4,8 @@ import numpy as np
 
 from models.features.arrays import (
     Array,
+    count,
+    greatest,
     known,
     masked_deviation,
     masked_least,
@@ -30,7 +32,7 @@ def pricing(rows: Array, view: MarketView, past: Windows, sharp: Array) -> dict[
         "sharp_less_soft": masked_median(now, used & sharp) - masked_median(now, used & ~sharp),
         "dispersion": masked_deviation(now, used),
         "books": view.books,
-        "stale_books": (view.quoted & ~view.fresh).sum(axis=-1),
+        "stale_books": count(view.quoted & ~view.fresh),
         "overround": masked_mean(implied, used) - 1.0,
         "tightest_overround": masked_least(implied, used) - 1.0,
         "best_first_value": first * view.consensus - 1.0,
@@ -60,10 +62,10 @@ def _arbitrage_minutes(rows: Array, view: MarketView) -> Array:
     """(n, 3) fine tiles in a row, back from the newest, at whose end both sides paid."""
     same = at_line_now(rows, view, FINE)
     sums = sum(
-        1.0 / np.where(same & known(prices), prices, -np.inf).max(axis=-1).astype(np.float64)
+        1.0 / greatest(np.where(same & known(prices), prices, -np.inf)).astype(np.float64)
         for prices in (rows[name] for name in FINE.quotes[2:])
     )
-    paid = (sums < 1.0) & same.any(axis=-1)
+    paid = (sums < 1.0) & (count(same) > 0)
     in_a_row = np.cumprod(paid[:, ::-1], axis=1).sum(axis=1)
     return np.where(view.books > 0, in_a_row, np.nan)
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from models.features.arrays import Array, known, masked_deviation, masked_mean
+from models.features.arrays import Array, count, known, masked_deviation, masked_mean
 from models.features.catalogue import FREEZE_CHANGE, SPLIT, SPLIT_BOOKS, SPLIT_SOURCES
 from models.features.layout import ORDER_BITS
 from models.features.market import MarketView
@@ -40,7 +40,7 @@ def sentiment(
             "tickets_shift": masked_mean(tickets_shift, known(tickets_shift)),
             "handle_shift": masked_mean(handle_shift, known(handle_shift)),
             "tickets_dispersion": masked_deviation(tickets, with_tickets),
-            "split_books": with_tickets.sum(axis=-1),
+            "split_books": count(with_tickets),
             "reverse_movement": np.where(answered, np.where(against, change, 0.0), np.nan),
             "line_freeze": np.where(
                 answered, np.where(np.abs(change) < FREEZE_CHANGE, lean, 0.0), np.nan
