@@ -1,7 +1,8 @@
 """The archive: every event of a topic as Parquet, and back again as the bytes Kafka carries.
 
 ROOT/topic=<topic>/date=YYYY-MM-DD/part-0.parquet, the date in UTC, rows in the order
-(time, game_id, order of arrival). Columns follow the topic's pydantic model exactly.
+(time, game_id, order of arrival). Columns follow the topic's pydantic model exactly; a field
+with free keys (`context`, `read_to`) is one column of JSON text.
 """
 
 import shutil
@@ -9,12 +10,14 @@ import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
+from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple, Self
 
 import polars as pl
 from pydantic import BaseModel
+from pydantic_core import to_json
 
 from schemas.errors import DataMissing
 from schemas.events import Event
@@ -49,6 +52,8 @@ def _dtype(annotation: object) -> pl.DataType:
     if origin in (typing.Union, types.UnionType):
         (inner,) = (one for one in arguments if one is not type(None))
         return _dtype(inner)
+    if origin is dict:
+        return pl.String()
     if origin is list:
         return pl.List(_dtype(arguments[0]))
     if isinstance(annotation, type):
@@ -71,6 +76,13 @@ def topic_schema(topic: Topic) -> pl.Schema:
             for name, field in CONTRACTS[topic].model.model_fields.items()
         }
     )
+
+
+@cache
+def _json_columns(topic: Topic) -> frozenset[str]:
+    """Columns that hold JSON text."""
+    fields = CONTRACTS[topic].model.model_fields.items()
+    return frozenset(name for name, field in fields if "dict[" in str(field.annotation))
 
 
 @cache
@@ -97,9 +109,21 @@ def _row_of(topic: Topic) -> Callable[[BaseModel], tuple[object, ...]]:
     """Field values in column order. Plain rows, because 50,000 live models slow every step."""
     schema = topic_schema(topic)
     values = itemgetter(*schema)
-    if any(dtype.is_nested() for dtype in schema.values()):
-        return lambda event: values(event.model_dump(mode="json"))
-    return lambda event: values(event.__dict__)
+    nested = any(dtype.is_nested() for dtype in schema.values())
+    texts = [place for place, name in enumerate(schema) if name in _json_columns(topic)]
+
+    def row_of(event: BaseModel) -> tuple[object, ...]:
+        row: tuple[object, ...] = values(
+            event.model_dump(mode="json") if nested else event.__dict__
+        )
+        if not texts:
+            return row
+        cells = list(row)
+        for place in texts:
+            cells[place] = None if cells[place] is None else to_json(cells[place]).decode()
+        return tuple(cells)
+
+    return row_of
 
 
 class TopicWriter:
@@ -136,21 +160,30 @@ class TopicWriter:
         self._buffer.append(self._row_of(event))
         self.count += 1
         if len(self._buffer) >= _CHUNK:
-            self._spill()
+            self._flush()
 
-    def _spill(self) -> None:
+    def add_rows(self, rows: pl.DataFrame) -> None:
+        """Rows as `scan` gives them."""
+        self._flush()
+        self._spill(rows)
+        self.count += rows.height
+
+    def _flush(self) -> None:
+        if self._buffer:
+            self._spill(_frame(self.topic, self._buffer))
+            self._buffer.clear()
+
+    def _spill(self, rows: pl.DataFrame) -> None:
         time, _, _ = _key_columns(self.topic)
-        frame = _frame(self.topic, self._buffer).with_columns(pl.col(time).dt.date().alias("date"))
-        for (day,), rows in frame.partition_by("date", as_dict=True, include_key=False).items():
+        frame = rows.with_columns(pl.col(time).dt.date().alias("date"))
+        for (day,), part in frame.partition_by("date", as_dict=True, include_key=False).items():
             folder = self._work / f"date={day}"
             folder.mkdir(exist_ok=True)
-            rows.write_parquet(folder / f"chunk-{self._chunks:06d}.parquet", compression="lz4")
+            part.write_parquet(folder / f"chunk-{self._chunks:06d}.parquet", compression="lz4")
         self._chunks += 1
-        self._buffer.clear()
 
     def _finish(self) -> None:
-        if self._buffer:
-            self._spill()
+        self._flush()
         time, _, game = _key_columns(self.topic)
         keys = [time, game, "order"] if game else [time, "order"]
         for folder in sorted(self._work.iterdir()):
@@ -176,6 +209,20 @@ def write_archive(root: Path, topic: Topic, events: Iterable[BaseModel]) -> int:
         for event in events:
             writer.add(event)
     return writer.count
+
+
+def replace_source(root: Path, topic: Topic, source: str, events: Iterable[Event]) -> int:
+    """Replace what one source says on a topic by these events; all else stays. Returns how many.
+
+    At equal times the events of the other sources come first.
+    Raises DataMissing where there is no archive, or one with the columns of another version.
+    """
+    others = scan(root, topic).filter(pl.col("source") != source).collect()
+    with TopicWriter(root, topic) as writer:
+        writer.add_rows(others)
+        for event in events:
+            writer.add(event)
+    return writer.count - others.height
 
 
 def write_events(root: Path, events: Iterable[Event]) -> dict[Topic, int]:
@@ -220,23 +267,40 @@ def scan(root: Path, topic: Topic) -> pl.LazyFrame:
     return pl.scan_parquet(files, hive_partitioning=False)
 
 
+def _json(topic: Topic) -> pl.Expr:
+    """A row as canonical JSON, fields in the order of the model."""
+    columns = {
+        name: pl.col(name).cast(pl.Int64) if dtype == _TIMESTAMP else pl.col(name)
+        for name, dtype in topic_schema(topic).items()
+    }
+    texts = _json_columns(topic)
+    if not texts:
+        return pl.struct(columns.values()).struct.json_encode()
+    members: list[pl.Expr] = []
+    for is_text, names in groupby(columns, key=texts.__contains__):
+        if is_text:
+            members += (
+                pl.format(f'"{name}":{{}}', columns[name].fill_null("null")) for name in names
+            )
+        else:
+            encoded = pl.struct(columns[name] for name in names).struct.json_encode()
+            members.append(encoded.str.strip_prefix("{").str.strip_suffix("}"))
+    return pl.concat_str(pl.lit("{"), pl.concat_str(members, separator=","), pl.lit("}"))
+
+
 def _records(path: Path, topic: Topic) -> pl.LazyFrame:
     """occurred_at_us, rank, game_id, order, event_id, value of one file."""
     schema = topic_schema(topic)
     if pl.read_parquet_schema(path) != schema:
         raise DataMissing(f"{path}: columns of another version. Import the archive again")
     time, identity, game = _key_columns(topic)
-    numbers = [
-        pl.col(name).cast(pl.Int64) if dtype == _TIMESTAMP else pl.col(name)
-        for name, dtype in schema.items()
-    ]
     return pl.scan_parquet(path, hive_partitioning=False).select(
         pl.col(time).cast(pl.Int64).alias("occurred_at_us"),
         pl.lit(_RANK[topic], pl.Int64).alias("rank"),
         (pl.col(game) if game else pl.lit("")).alias("game_id"),
         pl.int_range(pl.len()).alias("order"),
         pl.col(identity).alias("event_id"),
-        pl.struct(numbers).struct.json_encode().cast(pl.Binary).alias("value"),
+        _json(topic).cast(pl.Binary).alias("value"),
     )
 
 

@@ -15,6 +15,7 @@ from flows.connectors.manifest import NAME, break_seal, fingerprint, read_manife
 from flows.connectors.parquet import (
     PLAYED,
     read_archive,
+    replace_source,
     scan,
     topic_schema,
     write_archive,
@@ -298,3 +299,34 @@ def test_fingerprint_follows_the_content_only(tmp_path: Path) -> None:
 
 def test_the_played_topics_are_the_inputs_then_the_results() -> None:
     assert PLAYED == (Topic.GAMES, Topic.SPLITS, Topic.LINES, Topic.RESULTS)
+
+
+FACTS = {"home_form": 0.1 + 0.2, "elo_difference": -1e-7, "away_rest": 3.0}
+
+
+def test_a_context_comes_back_as_the_bytes_of_the_model(tmp_path: Path) -> None:
+    events = [
+        update(MIDNIGHT, game_id=GAMES[0], context=FACTS, context_as_of_us=MIDNIGHT - 1),
+        update(MIDNIGHT, game_id=GAMES[1], context={}, context_as_of_us=MIDNIGHT),
+        update(MIDNIGHT, game_id=GAMES[2]),
+    ]
+    write_archive(tmp_path, Topic.GAMES, events)
+    values = [record.value for record in read_archive(tmp_path)]
+    assert values == [event.model_dump_json().encode() for event in events]
+
+
+def test_one_source_is_replaced_and_the_others_stay(tmp_path: Path) -> None:
+    told = [update(MIDNIGHT + day * 86_400_000_000, game_id=GAMES[0]) for day in range(3)]
+    write_archive(tmp_path, Topic.GAMES, told)
+    before = fingerprint(tmp_path)
+
+    def context(form: float) -> GameUpdate:
+        facts = {"context": {"home_form": form}, "context_as_of_us": MIDNIGHT}
+        return update(MIDNIGHT, GAMES[0], source="context", event_id="context", **facts)
+
+    assert replace_source(tmp_path, Topic.GAMES, "context", [context(0.5)]) == 1
+    assert replace_source(tmp_path, Topic.GAMES, "context", [context(0.6)]) == 1
+    events = [GameUpdate.model_validate_json(one.value) for one in read_archive(tmp_path)]
+    assert events == [told[0], context(0.6), *told[1:]]
+    assert replace_source(tmp_path, Topic.GAMES, "context", []) == 0
+    assert fingerprint(tmp_path) == before
