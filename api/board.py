@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from schemas.decisions import Alert, AlertKind, Prediction, Stake
+from schemas.decisions import LOCKS, Alert, AlertKind, Prediction, Stake
 from schemas.events import GameResult, GameUpdate, LineMovement
 from schemas.markets import Market, Target
 from schemas.time import US_PER_MINUTE, to_us
@@ -22,6 +22,9 @@ RETAIN_US = 12 * 60 * US_PER_MINUTE
 
 HISTORY = 200
 """Predictions kept a game."""
+
+SIGNALS = 50
+"""Alerts kept a game that are no locks."""
 
 _SWEEP_US = 5 * US_PER_MINUTE
 # The latest a game of a local date can start in UTC, for games whose schedule is not known yet.
@@ -63,6 +66,8 @@ class Game:
     history: deque[Prediction] = field(default_factory=lambda: deque(maxlen=HISTORY))
     stakes: dict[Market, Stake] = field(default_factory=dict)
     lock: Alert | None = None
+    signals: list[Alert] = field(default_factory=list)
+    """The newest alerts that are no locks, oldest first."""
     result: GameResult | None = None
 
     @property
@@ -78,6 +83,7 @@ class Game:
         """Any part of it is simulated."""
         parts: list[Message | None] = [self.schedule, self.lock, self.result]
         parts += [*self.lines.values(), *self.predictions.values(), *self.stakes.values()]
+        parts += self.signals
         return any(part is not None and part.simulated for part in parts)
 
     def stands_us(self, line: LineMovement) -> int:
@@ -109,6 +115,8 @@ class Game:
                 ):
                     return False
                 self.stakes[message.market] = message
+            case Alert() if message.kind not in LOCKS:
+                return self._signal(message)
             case Alert():
                 if self.lock is not None and (
                     message.position < self.lock.position or message.alert_id == self.lock.alert_id
@@ -127,6 +135,13 @@ class Game:
                     return False
                 self.result = message
         return True
+
+    def _signal(self, alert: Alert) -> bool:
+        if any(one.alert_id == alert.alert_id for one in self.signals):
+            return False
+        kept = sorted([*self.signals, alert], key=lambda one: (one.position, one.alert_id))
+        self.signals = kept[-SIGNALS:]
+        return len(kept) <= SIGNALS or kept[0] is not alert
 
 
 def _later(

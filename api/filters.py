@@ -43,7 +43,7 @@ def kind_of(message: Message) -> Kind:
 def market_of(message: Message) -> Market | None:
     """None for messages about the whole game."""
     match message:
-        case LineMovement() | Stake():
+        case LineMovement() | Stake() | Alert():
             return message.market
         case Prediction():
             return MARKET_OF[message.target]

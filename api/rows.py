@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from api.board import Game
 from api.snapshot import Rules
-from schemas.decisions import Prediction, Refusal, Stake
+from schemas.decisions import Alert, Prediction, Refusal, Stake
 from schemas.events import LineMovement, QuoteStatus
 from schemas.markets import SIDES, GameStatus, Market, Side, Target
 
@@ -151,6 +151,8 @@ class GameDetail(BaseModel):
     """The newest of every book and market."""
     predictions: list[Prediction]
     """The latest ones, oldest first."""
+    signals: list[Alert]
+    """The latest alerts that are no locks, oldest first."""
 
 
 def game_row(game: Game, now_us: int, rules: Rules) -> GameRow:
@@ -184,6 +186,7 @@ def detail(game: Game, now_us: int, rules: Rules) -> GameDetail:
         game=game_row(game, now_us, rules),
         quotes=[game.lines[key] for key in sorted(game.lines, key=lambda key: (key[1], key[0]))],
         predictions=list(game.history),
+        signals=list(game.signals),
     )
 
 

@@ -37,6 +37,8 @@ class GameState(BaseModel):
     predictions: list[Prediction]
     stakes: list[Stake]
     lock: Alert | None
+    signals: list[Alert]
+    """Alerts of all other kinds, the newest of the game, oldest first."""
     result: GameResult | None
 
 
@@ -58,6 +60,7 @@ def game_state(game: Game, wanted: Filter) -> GameState:
         predictions=kept(game.predictions.values()),
         stakes=kept(game.stakes.values()),
         lock=next(iter(kept([game.lock])), None),
+        signals=kept(game.signals),
         result=next(iter(kept([game.result])), None),
     )
 

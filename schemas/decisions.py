@@ -31,8 +31,11 @@ class FeatureHeader(Message):
     count: int = Field(gt=0)
     completeness: Probability
     """Share of features that are not missing."""
+    completeness_by: dict[str, Probability]
+    """The same of each category of the catalogue."""
     source_age_ms: dict[str, int]
-    """Age at `as_of_us` of the newest event of each source."""
+    """Age at `as_of_us` of the newest event of each source; of context, of the newest fact that
+    it rests on. A source that was never heard of is absent."""
 
 
 class SideQuote(BaseModel):
@@ -112,12 +115,33 @@ class Stake(Message):
 class AlertKind(StrEnum):
     LOCKED = "locked"
     UNLOCKED = "unlocked"
+    STEAM = "steam"
+    REVERSE_LINE = "reverse_line"
+    LINE_FREEZE = "line_freeze"
+    ARBITRAGE = "arbitrage"
+    LEADER_MOVE = "leader_move"
+
+
+LOCKS = frozenset((AlertKind.LOCKED, AlertKind.UNLOCKED))
+"""Kinds about the whole game: betting has closed, or is open again. All others are signals."""
 
 
 class Alert(Message):
+    """Betting has closed or reopened, or a signal has begun in one market.
+
+    A signal is told once, at the position where it begins, and again only after it has ended.
+    """
+
     alert_id: str
     kind: AlertKind
     detail: str
+    market: Market | None = None
+    """Of a signal; none for a lock."""
+    side: Side | None = None
+    """What the signal speaks for: prices move there, or stand against the public on the other
+    side. None for an arbitrage, which takes both."""
+    values: dict[str, float] = Field(default_factory=dict)
+    """The features that triggered it, by catalogue name."""
 
 
 class DeadLetter(BaseModel):

@@ -88,6 +88,10 @@ class ScoreSettings(Section):
     """A longer event goes to the dead letters."""
     devig: DevigMethod = "power"
     """How the bookmaker's margin is taken out of a price."""
+    metrics_port: int | None = Field(default=None, ge=0, le=65_535)
+    """Where the worker serves Prometheus metrics at /metrics; without it, nowhere."""
+    metrics_host: str = "127.0.0.1"
+    """Address it listens on for that."""
 
 
 class StakingSettings(Section):
@@ -105,6 +109,37 @@ class StakingSettings(Section):
     """Cap of one bet, share of the bankroll."""
     min_completeness: float = Field(default=0.4, ge=0.0, le=1.0)
     """Share of known features below which nothing is staked."""
+
+
+class AlertSettings(Section):
+    """When the market is worth a word. Shares and changes are of probability: 0.01 is 1 %.
+
+    Three books inside 15 minutes is what open detectors use for steam (Sharp Seeker: 3 books,
+    30 min; OddTracker: 3 books, 15 min); theoddsapi.com/research/glossary/steam-move asks for
+    "the same direction within minutes". 70 % of tickets make a side public
+    (rotogrinders.com/lessons/reverse-line-movement-838767; sports.betmgm.com uses 70 % too), and
+    a line that stands still against 75 % is the example of bettinginwi.com/glossary/line-movement.
+    A sharp quote 2 points ahead of a soft one is the mark of
+    theoddsapi.com/guides/sharp-lines-pinnacle; half of it for the medians of many books. The
+    least changes of 0.01 are ours: some four cents, so that rounding does not count as a move.
+    """
+
+    steam_books: int = Field(default=3, ge=2, le=16)
+    """Books that moved one way, less those that moved the other, for steam."""
+    steam_minutes: Literal[5, 15] = 15
+    """Within which they moved."""
+    steam_change: float = Field(default=0.01, ge=0.0, lt=1.0)
+    """Least change of the consensus in that time for steam."""
+    reverse_tickets: float = Field(default=70.0, ge=50.0, le=100.0)
+    """Percent of tickets on one side from which a price moving to the other is reverse."""
+    reverse_change: float = Field(default=0.01, gt=0.0, lt=1.0)
+    """Least change of the consensus in 180 min against those tickets."""
+    freeze_tickets: float = Field(default=75.0, ge=50.0, le=100.0)
+    """Percent of tickets on one side from which a price that stands still for 180 min is frozen."""
+    arbitrage_profit: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Both best prices together must pay more than this per unit staked."""
+    leader_change: float = Field(default=0.01, gt=0.0, lt=1.0)
+    """By how much sharp books must have moved ahead of soft ones in 15 min."""
 
 
 class ApiSettings(Section):
@@ -172,6 +207,7 @@ class Settings(BaseSettings):
     mlflow: MlflowSettings = MlflowSettings()
     score: ScoreSettings = ScoreSettings()
     staking: StakingSettings = StakingSettings()
+    alerts: AlertSettings = AlertSettings()
     api: ApiSettings = ApiSettings()
 
     @field_validator("books")

@@ -128,6 +128,15 @@ def alert(position: int = 1, kind: AlertKind = AlertKind.LOCKED, **over: Any) ->
     return Alert(**fields)
 
 
+def signal(position: int = 1, kind: AlertKind = AlertKind.STEAM, **over: Any) -> Alert:
+    """An alert that is no lock."""
+    fields: dict[str, Any] = {"market": Market.MONEYLINE, "side": Side.HOME} | over
+    fields.setdefault(
+        "alert_id", f"{fields.get('game_id', GAME)}:{position}:{kind}:{fields['market']}"
+    )
+    return alert(position, kind, **fields)
+
+
 def result(second: float = 0, home_score: int = 5, away_score: int = 3, **over: Any) -> GameResult:
     fields: dict[str, Any] = {
         "game_id": GAME,

@@ -6,7 +6,6 @@ import {
 } from "/static/state.js";
 import { ORDER, el, sideLabel } from "/static/view.js";
 
-const NAMES = { moneyline: "Moneyline", run_line: "Run line", total: "Total runs" };
 const HISTORY = 200;
 
 export class Detail {
@@ -60,15 +59,30 @@ export class Detail {
     document.getElementById("detail-chart").replaceChildren(...["moneyline", "total"]
       .map((target) => chart(game, target, this.history.filter((one) => one.target === target)))
       .filter(Boolean));
+    document.getElementById("detail-signals").replaceChildren(...this.#signals(game));
     document.getElementById("detail-quotes").replaceChildren(...MARKETS
       .map((name) => market(this.state, game, name))
       .filter((one) => one?.quotes.length)
       .map((one) => this.#quotes(game, one)));
   }
 
+  #signals(game) {
+    if (!game.signals.length) return [];
+    const list = el("ul", "signals");
+    for (const one of [...game.signals].reverse()) {
+      const item = el("li");
+      const when = el("time", "", f.time(one.as_of_us));
+      when.title = f.utc(one.as_of_us);
+      const what = `${f.MARKET_NAMES[one.market]}: ${one.detail}`;
+      item.append(when, el("span", "tag signal", f.SIGNALS[one.kind] ?? one.kind), el("span", "", what));
+      list.append(item);
+    }
+    return [el("h3", "", "Alerts"), list];
+  }
+
   #quotes(game, one) {
     const table = el("table", "quotes");
-    table.append(el("caption", "", NAMES[one.name]));
+    table.append(el("caption", "", f.MARKET_NAMES[one.name]));
     const head = table.createTHead().insertRow();
     const total = one.name === "total";
     const names = ORDER[one.name].map((side) =>

@@ -67,3 +67,10 @@ export const REFUSALS = {
   no_prediction: "No prediction", edge_too_small: "Edge too small",
   incomplete: "Too little data",
 };
+
+export const SIGNALS = {
+  steam: "Steam", reverse_line: "Reverse", line_freeze: "Freeze",
+  arbitrage: "Arbitrage", leader_move: "Sharp lead",
+};
+
+export const MARKET_NAMES = { moneyline: "Moneyline", run_line: "Run line", total: "Total runs" };

@@ -6,6 +6,8 @@ export const SIDES = {
   moneyline: ["home", "away"], run_line: ["home", "away"], total: ["over", "under"],
 };
 
+const SIGNALS = 50; // alerts kept a game that are no locks
+
 export class State {
   constructor() {
     this.games = new Map(); // game_id -> game
@@ -22,6 +24,7 @@ export class State {
       game.schedule = part.schedule;
       game.confirmed = part.confirmed_us;
       game.lock = part.lock;
+      game.signals = part.signals;
       game.result = part.result;
       for (const line of part.lines) game.lines.set(`${line.market} ${line.book}`, line);
       for (const one of part.predictions) game.predictions.set(one.target, one);
@@ -38,7 +41,10 @@ export class State {
     if (kind === "line") newer(game.lines, `${message.market} ${message.book}`, message);
     else if (kind === "prediction") further(game.predictions, message.target, message);
     else if (kind === "stake") further(game.stakes, message.market, message);
-    else if (kind === "alert") {
+    else if (kind === "alert" && message.kind !== "locked" && message.kind !== "unlocked") {
+      const kept = game.signals.filter((one) => one.alert_id !== message.alert_id);
+      game.signals = [...kept, message].sort((a, b) => a.position - b.position).slice(-SIGNALS);
+    } else if (kind === "alert") {
       if (!game.lock || message.position >= game.lock.position) game.lock = message;
     } else if (kind === "result") {
       if (!game.result || message.occurred_at_us >= game.result.occurred_at_us) game.result = message;
@@ -65,7 +71,7 @@ export class State {
 
 function blank(id) {
   return {
-    id, schedule: null, confirmed: {}, lock: null, result: null,
+    id, schedule: null, confirmed: {}, lock: null, signals: [], result: null,
     lines: new Map(), predictions: new Map(), stakes: new Map(),
   };
 }
@@ -83,7 +89,7 @@ function further(map, key, message) {
 export const isLocked = (game) => game.lock?.kind === "locked";
 
 export const isSimulated = (game) =>
-  [game.schedule, game.result, game.lock, ...game.lines.values(), ...game.predictions.values(),
+  [game.schedule, game.result, game.lock, ...game.signals, ...game.lines.values(), ...game.predictions.values(),
     ...game.stakes.values()].some((part) => part?.simulated);
 
 export const standsSince = (game, line) =>

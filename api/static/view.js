@@ -8,6 +8,7 @@ const SHOWN = ["moneyline", "total"];
 export const ORDER = {
   moneyline: ["away", "home"], run_line: ["away", "home"], total: ["over", "under"],
 };
+const SIGNAL_US = 30 * 60e6; // how long a signal stays on the row; the drawer keeps it
 const FINISHED = new Set(["final", "cancelled"]);
 
 export function el(tag, className, text) {
@@ -106,6 +107,12 @@ function byStart(one, other) {
     || (one.id < other.id ? -1 : 1);
 }
 
+// {kind: what was said last}, of the signals that began not long ago.
+function recent(state, game) {
+  const fresh = game.signals.filter((one) => state.newest - one.as_of_us <= SIGNAL_US);
+  return new Map(fresh.map((one) => [one.kind, `${f.MARKET_NAMES[one.market]}: ${one.detail}`]));
+}
+
 class GameRows {
   constructor(id, onOpen) {
     this.body = el("tbody", "game");
@@ -135,7 +142,7 @@ class GameRows {
     const over = FINISHED.has(schedule.status);
     show(this.start, `${f.day(schedule.start_time_us)} · ${f.time(schedule.start_time_us)}`);
     this.start.title = f.utc(schedule.start_time_us);
-    this.#tags(game, locked);
+    this.#tags(game, locked, over ? [] : recent(state, game));
     const score = (team, runs) => (result ? `${team}  ${runs}` : team);
     show(this.away, score(schedule.away, result?.away_score));
     show(this.home, score(schedule.home, result?.home_score));
@@ -173,11 +180,12 @@ class GameRows {
     }
   }
 
-  #tags(game, locked) {
+  #tags(game, locked, signals) {
     const tags = [];
     if (isSimulated(game)) tags.push(["sim", "SIM", "Simulated data"]);
     if (locked) tags.push(["lock", "Locked", game.lock.detail]);
     if (game.schedule.status !== "scheduled") tags.push([game.schedule.status, game.schedule.status, ""]);
+    for (const [kind, detail] of signals) tags.push(["signal", f.SIGNALS[kind] ?? kind, detail]);
     const wanted = tags.map((tag) => tag.join("|")).join();
     if (this.tags.dataset.shown === wanted) return;
     this.tags.dataset.shown = wanted;

@@ -1,42 +1,19 @@
-"""The feature store: the newest vector of each game, one blob a game."""
+"""The score worker's end of the feature store: writes the newest vector of each game."""
 
 import logging
 import time
 
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 
+from flows.connectors.feature_store import connect, feature_key
 from flows.steps.records import FeatureBlob
-from schemas.errors import ConfigError
 from schemas.settings import RedisSettings
 
 log = logging.getLogger(__name__)
 
-TIMEOUT_SECONDS = 0.5
 RETRY_SECONDS = 1.0
-
-
-def connect(settings: RedisSettings) -> Redis:
-    """A client that fails fast: the store is a cache, and the flow must not wait for it."""
-    if settings.url is None:
-        raise ConfigError(
-            "STEAMLINE_REDIS_URL",
-            "no Redis is configured and no local stack is running",
-            "Set it, or run `steamline stack up`",
-        )
-    return Redis.from_url(
-        settings.url.get_secret_value(),
-        socket_timeout=TIMEOUT_SECONDS,
-        socket_connect_timeout=TIMEOUT_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-    )
-
-
-def feature_key(prefix: str, game_id: str) -> str:
-    return f"{prefix}:features:{game_id}"
 
 
 class FeatureSink(DynamicSink[FeatureBlob]):

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from schemas.decisions import FeatureHeader
 from schemas.topics import Topic
 
 
@@ -34,4 +35,6 @@ class FeatureBlob(NamedTuple):
 
     game_id: str
     expires_seconds: int
+    header: FeatureHeader
     blob: bytes
+    """As `models.features.stored` packs it."""

@@ -2,18 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-import msgpack
 import numpy as np
 
+from flows.steps.alerts import Watched
 from flows.steps.game import ToScore
 from flows.steps.records import FeatureBlob, Outgoing
 from models.boosters.scoring import COLUMN_OF, MARKET_OF, Outcome, TargetModel
 from models.features.arrays import Array
-from models.features.catalogue import CATALOGUE, NAMES, Source
+from models.features.catalogue import CATALOGUE, NAMES, Category, Source
 from models.features.kernel import FeatureSet
 from models.features.layout import GAME, MARKET_INDEX, ORDER_BITS
 from models.features.market import MarketView
+from models.features.signals import Signals
+from models.features.stored import pack
 from models.staking.guards import Candidate, refusals
 from models.staking.kelly import edge, kelly_fraction
 from schemas.decisions import FeatureHeader, Prediction, SideQuote, Stake
@@ -24,6 +27,23 @@ from schemas.topics import Topic
 
 STAKED: dict[Market, Target] = {Market.MONEYLINE: Target.MONEYLINE, Market.TOTAL: Target.TOTAL}
 """Market that is bet -> target that prices it."""
+
+_CATEGORY = {
+    category.value: [at for at, one in enumerate(CATALOGUE) if one.category is category]
+    for category in Category
+}
+"""Category -> its columns."""
+
+
+class Scored(NamedTuple):
+    """What a batch of games led to."""
+
+    messages: list[Outgoing]
+    """In the order of the tasks."""
+    blobs: list[FeatureBlob]
+    """The newest vector of each game."""
+    watched: list[Watched]
+    """What holds at each position, in the order of the tasks; none of games that are locked."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +61,7 @@ class Scorer:
     def __init__(self, settings: Settings, models: Sequence[TargetModel]) -> None:
         """Raises ModelRefused for a model of another feature set."""
         self._features = FeatureSet.of(settings)
+        self._signals = Signals(settings.alerts, settings.books)
         self._models = {model.card.target: model for model in models}
         self._staking: StakingSettings = settings.staking
         self._books = settings.books
@@ -48,8 +69,7 @@ class Scorer:
         for model in models:
             model.check(self._features.hash, len(NAMES))
 
-    def __call__(self, tasks: Sequence[ToScore]) -> tuple[list[Outgoing], list[FeatureBlob]]:
-        """Messages in the order of the tasks, and the newest vector of each game."""
+    def __call__(self, tasks: Sequence[ToScore]) -> Scored:
         rows = np.frombuffer(b"".join(task.record for task in tasks), GAME)
         view = self._features.view(rows)
         vectors = self._features.vectors(rows, view)
@@ -80,7 +100,14 @@ class Scorer:
             if task.lock_reason is None:
                 newest[task.game_id] = index
         blobs = [self._blob(tasks[at], rows[at], vectors[at]) for at in newest.values()]
-        return out, blobs
+        return Scored(out, blobs, self._watched(tasks, vectors, view))
+
+    def _watched(self, tasks: Sequence[ToScore], vectors: Array, view: MarketView) -> list[Watched]:
+        return [
+            Watched(task.game_id, task.position, task.as_of_us, task.simulated, tuple(signals))
+            for task, signals in zip(tasks, self._signals.holding(vectors, view), strict=True)
+            if task.lock_reason is None
+        ]
 
     def _best(
         self, view: MarketView, index: int, market: Market, outcome: Outcome | None
@@ -195,7 +222,9 @@ class Scorer:
             Source.LINES: int(row["quote_order"].max()) >> ORDER_BITS,
             Source.SPLITS: int(row["splits_order"].max()) >> ORDER_BITS,
             Source.GAMES: int(row["games_at_us"]),
+            Source.CONTEXT: int(row["context_as_of_us"]) if row["context_order"] else 0,
         }
+        known = np.isfinite(vector)
         header = FeatureHeader(
             game_id=task.game_id,
             position=task.position,
@@ -203,16 +232,19 @@ class Scorer:
             simulated=task.simulated,
             feature_set=self._features.hash,
             count=len(CATALOGUE),
-            completeness=float(np.isfinite(vector).mean()),
+            completeness=float(known.mean()),
+            completeness_by={
+                name: float(known[columns].mean()) for name, columns in _CATEGORY.items()
+            },
             source_age_ms={
                 source.value: (task.as_of_us - moment) // US_PER_MS
                 for source, moment in newest.items()
                 if moment
             },
         )
-        packed: bytes = msgpack.packb([header.model_dump(mode="json"), vector.tobytes()])
         left = max(task.start_us - task.as_of_us, 0) // US_PER_SECOND
-        return FeatureBlob(task.game_id, left + self._ttl_seconds, packed)
+        expires = left + self._ttl_seconds
+        return FeatureBlob(task.game_id, expires, header, pack(header, vector))
 
 
 def _outgoing(

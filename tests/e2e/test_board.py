@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from schemas.decisions import Refusal
+from schemas.decisions import AlertKind, Refusal
 from schemas.markets import Market, Target
 from tests import samples
 from tests.served import Publisher, api_settings, serving
@@ -154,6 +154,33 @@ def test_names_are_text_and_simulated_data_says_so(
         page.keyboard.press("Escape")
         expect(page.locator(".tag.sim")).to_be_visible()
         expect(page.locator("#simulated")).to_contain_text("Simulated data")
+
+
+def test_a_signal_marks_its_game_for_a_while_and_stays_in_the_drawer(
+    page: Page, mock_kafka: str, prefix: str
+) -> None:
+    publisher = Publisher(mock_kafka, prefix)
+    publisher.send(samples.game(), samples.line(1), samples.signal(2, detail="net 3 books"))
+    with serving(api_settings(mock_kafka, prefix)) as served:
+        served.await_ready()
+        page.goto(served.url)
+        tags = page.locator(".c-game .tag")
+        expect(tags).to_have_text(["Steam"])
+        expect(tags).to_have_attribute("title", "Moneyline: net 3 books")
+        publisher.send(
+            samples.signal(9, AlertKind.ARBITRAGE, side=None, market=Market.TOTAL, detail="sure")
+        )
+        expect(tags).to_have_text(["Steam", "Arbitrage"])
+        expect(page.locator(".cutoff")).to_contain_text("Cutoff in")  # no lock
+        publisher.send(samples.game(30 * 60 + 5))
+        expect(tags).to_have_text(["Arbitrage"])
+        page.locator(".teams").click()
+        expect(page.locator("#detail .signals li")).to_have_text(
+            [
+                re.compile(r"01:05 PM\s?ArbitrageTotal runs: sure"),
+                re.compile(r"01:05 PM\s?SteamMoneyline: net 3 books"),
+            ]
+        )
 
 
 def test_the_detail_opens_by_keyboard_and_shows_quotes_and_history(

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from api.board import RETAIN_US, Board, Message
-from schemas.decisions import AlertKind
+from api.board import RETAIN_US, SIGNALS, Board, Message
+from schemas.decisions import LOCKS, AlertKind
 from schemas.events import QuoteStatus
-from schemas.markets import Market, Target
+from schemas.markets import Market, Side, Target
 from schemas.time import US_PER_MINUTE
 from tests import samples
 
@@ -78,6 +78,29 @@ def test_unlocking_later_unlocks() -> None:
     assert not board.games[samples.GAME].locked
 
 
+@pytest.mark.parametrize("kind", sorted(set(AlertKind) - LOCKS))
+def test_a_signal_neither_locks_nor_unlocks(kind: AlertKind) -> None:
+    board = board_of(samples.signal(1, kind))
+    assert board.games[samples.GAME].lock is None
+    board.apply(samples.alert(2))
+    assert board.apply(samples.signal(3, kind))
+    game = board.games[samples.GAME]
+    assert game.locked
+    assert [one.position for one in game.signals] == [1, 3]
+
+
+def test_signals_are_kept_by_position_once_and_bounded() -> None:
+    board = Board()
+    for position in (*range(100, 100 + SIGNALS), 7):
+        news = board.apply(samples.signal(position))
+    assert not news  # older than all that are kept
+    assert not board.apply(samples.signal(120))
+    assert board.apply(samples.signal(120, market=Market.TOTAL, side=Side.OVER))
+    signals = board.games[samples.GAME].signals
+    assert len(signals) == SIGNALS
+    assert [one.position for one in signals] == sorted([*range(101, 100 + SIGNALS), 120])
+
+
 def test_a_withdrawn_quote_keeps_its_time_so_that_an_older_price_cannot_return() -> None:
     gone = samples.line(9, None, None, status=QuoteStatus.WITHDRAWN)
     game = board_of(gone, samples.line(8, 1.9)).games[samples.GAME]
@@ -140,6 +163,9 @@ STREAM: list[Any] = [
     samples.alert(2),
     samples.alert(3, AlertKind.UNLOCKED),
     samples.alert(4),
+    samples.signal(4),
+    samples.signal(5),
+    samples.signal(5, AlertKind.ARBITRAGE, side=None),
     samples.game(0, home="First"),
     samples.game(7, home="Moved"),
 ]
@@ -154,5 +180,10 @@ def test_any_order_with_repeats_ends_the_same(order: list[Any], repeats: list[An
     assert game.predictions[Target.MONEYLINE].probability == 0.5
     assert game.stakes[Market.MONEYLINE].fraction == 0.03
     assert game.locked
+    assert [(one.position, one.kind) for one in game.signals] == [
+        (4, AlertKind.STEAM),
+        (5, AlertKind.ARBITRAGE),
+        (5, AlertKind.STEAM),
+    ]
     assert game.schedule is not None
     assert game.schedule.home == "Moved"

@@ -12,7 +12,7 @@ from api.board import Board, Message
 from api.feed import Client, Feed
 from api.filters import Filter, Kind
 from api.snapshot import Rules
-from schemas.markets import Market, Target
+from schemas.markets import Market, Side, Target
 from tests import samples
 
 RULES = Rules(cutoff_us=3_600_000_000, stale_us=1_800_000_000, heartbeat_ms=1_000)
@@ -205,8 +205,11 @@ def test_losing_and_regaining_the_broker_is_told_at_once() -> None:
 
 FILTERS = [
     (Filter(games=frozenset({samples.OTHER})), ["game"]),
-    (Filter(markets=frozenset({Market.TOTAL})), ["prediction", "prediction", "stake", "alert"]),
-    (Filter(kinds=frozenset({Kind.STAKE, Kind.ALERT})), ["stake", "alert"]),
+    (
+        Filter(markets=frozenset({Market.TOTAL})),
+        ["prediction", "prediction", "stake", "alert", "alert"],
+    ),
+    (Filter(kinds=frozenset({Kind.STAKE, Kind.ALERT})), ["stake", "alert", "alert", "alert"]),
     (
         Filter(games=frozenset({samples.GAME}), kinds=frozenset({Kind.LINE})),
         ["line"],
@@ -227,6 +230,8 @@ def test_filters(wanted: Filter, expected: list[str]) -> None:
             samples.prediction(1, target=Target.MONEYLINE),
             samples.stake(1, market=Market.TOTAL),
             samples.alert(1),
+            samples.signal(1),
+            samples.signal(1, market=Market.TOTAL, side=Side.OVER),
             samples.game(game_id=samples.OTHER),
         ]
     )
@@ -243,7 +248,15 @@ def test_the_snapshot_is_filtered_too() -> None:
         samples.line(1, market=Market.TOTAL),
         samples.stake(1),
         samples.alert(1),
+        samples.signal(1),
+        samples.signal(2, market=Market.TOTAL, side=Side.OVER),
     )
+    (game,) = events(Client(feed, ALL, None).take())[0][2]["games"][:1]
+    assert [one["position"] for one in game["signals"]] == [1, 2]
+    total = Filter(games=frozenset({samples.GAME}), markets=frozenset({Market.TOTAL}))
+    (game,) = events(Client(feed, total, None).take())[0][2]["games"]
+    assert [one["position"] for one in game["signals"]] == [2]
+    assert game["lock"]["kind"] == "locked"
     wanted = Filter(
         games=frozenset({samples.GAME}),
         markets=frozenset({Market.TOTAL}),
@@ -251,7 +264,7 @@ def test_the_snapshot_is_filtered_too() -> None:
     )
     (game,) = events(Client(feed, wanted, None).take())[0][2]["games"]
     assert [line["market"] for line in game["lines"]] == ["total"]
-    assert (game["stakes"], game["lock"]) == ([], None)
+    assert (game["stakes"], game["lock"], game["signals"]) == ([], None, [])
     assert game["schedule"]["game_id"] == samples.GAME
 
 

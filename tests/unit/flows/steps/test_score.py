@@ -5,7 +5,6 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import msgpack
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,12 +12,14 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 from scipy.optimize import minimize_scalar  # type: ignore[import-untyped]
 
+from flows.steps.alerts import Watched
 from flows.steps.game import GameStep, ToScore
 from flows.steps.records import FeatureBlob, Outgoing
 from flows.steps.score import Scorer
 from models.boosters.scoring import TargetModel
-from models.features.catalogue import NAMES
-from schemas.decisions import FeatureHeader, Prediction, Refusal, SideQuote, Stake
+from models.features.catalogue import CATALOGUE, NAMES, Category
+from models.features.stored import unpack
+from schemas.decisions import Prediction, Refusal, SideQuote, Stake
 from schemas.errors import ModelRefused
 from schemas.events import Event
 from schemas.markets import Market, Side, Target
@@ -64,8 +65,7 @@ def read(out: Sequence[Outgoing]) -> Messages:
 
 def last(events: Sequence[Event], by: Scorer | None = None) -> Messages:
     """What is said at the stream's last position."""
-    out, _ = (by or scorer())(game_tasks(events)[-1:])
-    return read(out)
+    return read((by or scorer())(game_tasks(events)[-1:]).messages)
 
 
 def tilted(score: float) -> list[TargetModel]:
@@ -196,10 +196,11 @@ def test_each_refusal_comes_alone(reason: Refusal) -> None:
 def test_after_the_lock_nothing_is_predicted_and_the_stakes_say_locked() -> None:
     events = [*QUOTED, *(samples.line(CUT + second, book="circa") for second in (1, 2, 3))]
     task = game_tasks(events)[-1]
-    out, blobs = scorer(boosters=tilted(1.0))([task])
+    out, blobs, watched = scorer(boosters=tilted(1.0))([task])
     predictions, stakes = read(out)
     assert not predictions
     assert not blobs
+    assert not watched
     assert [stake.market for stake in stakes] == [Market.MONEYLINE, Market.TOTAL]
     for stake in stakes:
         assert Refusal.LOCKED in stake.refusals
@@ -238,9 +239,12 @@ def test_every_message_is_valid_and_true(events: list[Event]) -> None:
     """Messages are built unchecked: read them as a consumer does, and recompute them."""
     staking = StakingSettings(min_completeness=0.0, min_edge=0.01)
     works = game_tasks(events)
-    out, _ = scorer(staking)(works)
+    out, _, watched = scorer(staking)(works)
     predictions, stakes = read(out)
     assert len({m.message_id for m in out}) == len(out)
+    assert [row.position for row in watched] == [
+        work.position for work in works if work.lock_reason is None
+    ]
     assert len(stakes) == 2 * len(works)
     position = {one.position: at for at, one in enumerate(works)}
     assert len(position) == len(works)
@@ -299,24 +303,33 @@ def test_a_batch_says_what_one_at_a_time_says(games: list[list[Event]]) -> None:
         for task in game_tasks(events)
     ]
     by = scorer()
-    together, blobs = by(works)
+    together, blobs, watched = by(works)
     alone, newest = list[Outgoing](), dict[str, FeatureBlob]()
+    watched_alone = list[Watched]()
     for work in works:
-        out, one_blob = by([work])
+        out, one_blob, row = by([work])
         alone += out
+        watched_alone += row
         newest |= {blob.game_id: blob for blob in one_blob}
     same = together == alone
     assert same
     same = {blob.game_id: blob for blob in blobs} == newest
     assert same
+    assert watched == watched_alone
 
 
 def test_the_blob_is_the_newest_vector_of_the_game() -> None:
-    events = [*QUOTED, splits(90), samples.game(100, source="odds", quotes_stand=True)]
+    events = [
+        *QUOTED,
+        splits(90),
+        samples.game(95, context={"elo_home": 0.5}, context_as_of_us=samples.at(-3_600)),
+        samples.game(100, source="odds", quotes_stand=True),
+    ]
     by = Scorer(Settings(redis=RedisSettings(ttl_hours=2)), models())
-    _, [blob] = by(game_tasks(events))
-    header_fields, data = msgpack.unpackb(blob.blob)
-    header = FeatureHeader.model_validate(header_fields)
+    [blob] = by(game_tasks(events)).blobs
+    stored = unpack(blob.blob)
+    data, header = stored.vector, stored.read_header()
+    assert header == blob.header
     vector = np.frombuffer(data, np.float32)
     record = fold_all(events).record
     features = by._features  # noqa: SLF001 - the vectors themselves have tests of their own
@@ -324,24 +337,42 @@ def test_the_blob_is_the_newest_vector_of_the_game() -> None:
     assert data == expected.tobytes()
     assert header.count == len(vector) == len(NAMES)
     assert header.completeness == pytest.approx(np.isfinite(vector).sum() / len(NAMES))
-    assert header.feature_set == FEATURE_SET
+    assert header.completeness_by == {
+        category.value: pytest.approx(
+            np.mean(
+                [
+                    np.isfinite(value)
+                    for value, one in zip(vector, CATALOGUE, strict=True)
+                    if one.category is category
+                ]
+            )
+        )
+        for category in Category
+    }
+    assert header.completeness_by["team"] > 0.0
+    assert header.feature_set == stored.feature_set == FEATURE_SET
     assert (header.game_id, header.position) == (samples.GAME, len(events))
     assert header.as_of_us == samples.at(100)
-    assert header.source_age_ms == {"lines": 37_000, "splits": 10_000, "games": 0}
+    assert header.source_age_ms == {
+        "lines": 37_000,
+        "splits": 10_000,
+        "games": 0,
+        "context": 3_700_000,
+    }
     assert blob.expires_seconds == 6 * 3_600 - 100 + 2 * 3_600
 
 
 def test_sources_never_heard_of_have_no_age() -> None:
-    _, [blob] = scorer()(game_tasks([samples.game(0)]))
-    header = msgpack.unpackb(blob.blob)[0]
-    assert header["source_age_ms"] == {"games": 0}
+    [blob] = scorer()(game_tasks([samples.game(0)])).blobs
+    assert blob.header.source_age_ms == {"games": 0}
 
 
 def test_simulated_games_say_so() -> None:
     events = [samples.game(0, simulated=True), samples.line(60)]
-    out, [blob] = scorer()(game_tasks(events)[-1:])
+    out, [blob], [row] = scorer()(game_tasks(events)[-1:])
     assert all(json.loads(message.value)["simulated"] for message in out)
-    assert msgpack.unpackb(blob.blob)[0]["simulated"] is True
+    assert blob.header.simulated
+    assert row.simulated
 
 
 def test_models_of_another_feature_set_do_not_start() -> None:
@@ -363,8 +394,7 @@ def every_field(model_type: type[BaseModel], message: bytes) -> dict[str, Any]:
 
 def test_no_field_is_forgotten() -> None:
     """model_construct would not notice."""
-    out, _ = scorer()(game_tasks(QUOTED)[-1:])
-    for message in out:
+    for message in scorer()(game_tasks(QUOTED)[-1:]).messages:
         fields = every_field(CONTRACTS[message.topic].model, message.value)
         if message.topic is Topic.PREDICTIONS:
             for quote in fields["best"]:
