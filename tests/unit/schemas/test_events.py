@@ -363,17 +363,22 @@ def test_an_impossible_message_is_refused(
         model.model_validate(message.model_dump() | change)
 
 
-def test_a_feature_header_counts_something() -> None:
-    fields: dict[str, Any] = {
-        "game_id": samples.GAME,
-        "position": 1,
-        "as_of_us": samples.OPEN,
-        "feature_set": "f00d",
-        "count": 1,
-        "completeness": 0.5,
-        "source_age_ms": {"lines": 5},
-    }
-    assert FeatureHeader.model_validate(fields).count == 1
+@settings(deadline=None, max_examples=60)
+@given(
+    st.builds(
+        FeatureHeader,
+        **MESSAGE,
+        feature_set=NAMES,
+        count=st.integers(1, 10**4),
+        completeness=SHARES,
+        completeness_by=st.dictionaries(NAMES, SHARES, max_size=4),
+        source_age_ms=st.dictionaries(NAMES, st.integers(0, 10**9), max_size=3),
+    )
+)
+def test_a_feature_header_there_and_back(header: FeatureHeader) -> None:
+    """Redis keeps it as plain values; a vector has at least one of them."""
+    fields = header.model_dump(mode="json")
+    assert FeatureHeader.model_validate(fields) == header
     with pytest.raises(ValidationError, match="count"):
         FeatureHeader.model_validate(fields | {"count": 0})
 
