@@ -21,6 +21,9 @@ app = typer.Typer(help="Historical and simulated data in the archive.", no_args_
 
 Out = Annotated[Path | None, typer.Option(help="Archive folder. Default: HOME/archive/SOURCE.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+Data = Annotated[Path | None, typer.Option(help="Data folder. Default: STEAMLINE_DATA.")]
+Context = Annotated[bool, typer.Option(help="Add team context to the games (see `data context`).")]
+Starters = Annotated[bool, typer.Option(help="Use who started, which the files tell in hindsight.")]
 
 
 class Source(StrEnum):
@@ -64,20 +67,27 @@ def _write(
     simulated: bool,
     events_into: "Callable[[Tally], Iterable[Event]]",
     beside: Callable[[Path], None] = lambda root: None,
+    context: bool = True,
+    data: Path | None = None,
 ) -> "tuple[Path, Manifest, float]":
-    """Fill and seal an archive; `beside` adds files that are no topic."""
+    """Fill and seal an archive; `beside` adds files that are no topic, `context` team features."""
     from flows.connectors import manifest, parquet
+    from flows.context import archive_contexts, put_contexts
     from flows.sources.tally import Tally
+    from models.features.fold import FoldRules
     from schemas.settings import Settings
 
     began = time.perf_counter()
-    root = out or Settings.read().home / "archive" / source
+    settings = Settings.read()
+    root = out or settings.home / "archive" / source
     tally = Tally()
     events = _watched(events_into(tally), source)
     first = next(iter(events), None)  # a missing input must fail before the old archive goes
     root.mkdir(parents=True, exist_ok=True)
     manifest.break_seal(root)
     parquet.write_events(root, chain([first] if first else [], events))
+    if context:
+        put_contexts(root, archive_contexts(root, data, FoldRules.of(settings).cutoff_us))
     beside(root)
     sealed = manifest.seal(root, source, simulated, tally.rejected, tally.left_out)
     return root, sealed, time.perf_counter() - began
@@ -113,7 +123,8 @@ def _report(root: Path, sealed: "Manifest", as_json: bool, seconds: float | None
 def import_(
     source: Annotated[Source, typer.Argument(help="Which files of the data folder.")],
     out: Out = None,
-    data: Annotated[Path | None, typer.Option(help="Data folder. Default: STEAMLINE_DATA.")] = None,
+    data: Data = None,
+    context: Context = True,
     as_json: AsJson = False,
 ) -> None:
     """Read real odds and results into an archive."""
@@ -127,7 +138,12 @@ def import_(
         if folder is None:
             raise ConfigError("STEAMLINE_DATA", "not set", "Set it or give --data FOLDER")
         root, sealed, seconds = _write(
-            out, source.value, False, lambda tally: reader.events(folder, tally)
+            out,
+            source.value,
+            False,
+            lambda tally: reader.events(folder, tally),
+            context=context,
+            data=folder,
         )
     except (SteamlineError, OSError) as problem:
         _fail(problem)
@@ -144,6 +160,7 @@ def simulate(
         float, typer.Option(help="How wrong the market is in mispriced games; 0: nowhere.")
     ] = 0.03,
     start_date: Annotated[str, typer.Option(help="First day of games, YYYY-MM-DD.")] = "2026-04-01",
+    context: Context = True,
     as_json: AsJson = False,
 ) -> None:
     """Make a seeded history with a known truth (truth.parquet, beside the topics)."""
@@ -166,10 +183,42 @@ def simulate(
             True,
             lambda _: simulated(slate),
             beside=lambda root: write_truth(slate, root / "truth.parquet"),
+            context=context,
         )
     except (SteamlineError, OSError) as problem:
         _fail(problem)
     _report(root, sealed, as_json, seconds)
+
+
+@app.command()
+def context(
+    archive: Annotated[Path, typer.Argument(help="Archive folder.")],
+    data: Data = None,
+    starters: Starters = True,
+    as_json: AsJson = False,
+) -> None:
+    """Compute the team context of every game anew; what an archive had of it is replaced."""
+    from flows.context import add_contexts
+    from models.features.fold import FoldRules
+    from schemas.errors import SteamlineError
+    from schemas.settings import Settings
+
+    began = time.perf_counter()
+    try:
+        settings = Settings.read()
+        folder = data or settings.data
+        cutoff_us = FoldRules.of(settings).cutoff_us
+        sealed, count = add_contexts(archive, folder, cutoff_us, starters)
+    except (SteamlineError, OSError) as problem:
+        _fail(problem)
+    seconds = round(time.perf_counter() - began, 3)
+    if folder is None and not sealed.simulated:
+        print("STEAMLINE_DATA is not set: nothing before the archive is known", file=sys.stderr)
+    if as_json:
+        found = {"archive": str(archive), "contexts": count, "games": sealed.games}
+        print(json.dumps(found | {"fingerprint": sealed.fingerprint, "seconds": seconds}, indent=2))
+    else:
+        print(f"{archive}: {count:,} contexts of {sealed.games:,} games in {seconds:.1f} s")
 
 
 @app.command()

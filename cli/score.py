@@ -1,16 +1,15 @@
-"""`steamline run`: the long-running flows."""
+"""`steamline run`: the flows; `cli/context.py` adds the one that ends by itself."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Run a flow until it is stopped.")
+if TYPE_CHECKING:
+    from flows.score import Meter
+    from schemas.settings import ScoreSettings
 
-
-@app.callback()
-def _group() -> None:
-    """Keeps `score` a sub-command while it is the only flow."""
+app = typer.Typer(no_args_is_help=True, help="Run a flow.")
 
 
 @app.command()
@@ -47,5 +46,20 @@ def score(
         messages=KafkaSink(settings.kafka),
         features=FeatureSink(settings.redis),
         scorer=scorer,
+        meter=_meter(settings.score),
     )
     run(flow, recovery or settings.home / "recovery" / "score")
+
+
+def _meter(settings: "ScoreSettings") -> "Meter | None":
+    """Metrics on the port that is set; none where none is."""
+    if settings.metrics_port is None:
+        return None
+    import logging
+
+    from flows.connectors.metrics import Metrics
+
+    metrics = Metrics()
+    port = metrics.serve(settings.metrics_host, settings.metrics_port)
+    logging.getLogger(__name__).info("metrics: http://%s:%d/metrics", settings.metrics_host, port)
+    return metrics

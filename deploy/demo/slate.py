@@ -47,11 +47,15 @@ class Slate:
 
 
 def prepare_archive(settings: Settings) -> Path:
-    """The real archive where there is data, else a simulated one; made on the first run only."""
+    """The real archive where there is data, else a simulated one; made on the first run only.
+
+    Made again when the one that is there was written by another version.
+    """
     source = "oddsapi" if settings.data is not None else "simulator"
     archive = settings.home / "archive" / source
     try:
         read_manifest(archive)
+        scan(archive, Topic.GAMES)
     except DataMissing:
         command = ["import", "oddsapi"] if settings.data is not None else ["simulate"]
         steamline("data", *command, "--out", str(archive))
