@@ -9,6 +9,7 @@ from typing import Protocol, cast
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow, Stream
+from bytewax.errors import BytewaxRuntimeError
 from bytewax.inputs import FixedPartitionedSource
 from bytewax.operators import KeyedStream, StatefulBatchLogic
 from bytewax.outputs import DynamicSink, FixedPartitionedSink
@@ -21,6 +22,7 @@ from flows.steps.game import GameStep, ToScore
 from flows.steps.records import FeatureBlob, Outgoing, Record
 from flows.steps.score import Scored, Scorer
 from models.features.fold import FoldRules
+from schemas.errors import SteamlineError
 from schemas.settings import Settings
 
 EPOCH = timedelta(seconds=1)
@@ -158,7 +160,10 @@ def _count(batch: list[Batch], meter: Meter) -> list[Batch]:
 
 
 def run(flow: Dataflow, recovery: Path) -> None:
-    """One worker until its source ends; state lives in `recovery` and is resumed from it."""
+    """One worker until its source ends; state lives in `recovery` and is resumed from it.
+
+    Raises what stopped it: OffsetOutOfRange, DeliveryFailed, DependencyDown, ConfigError.
+    """
     # What is alive now lives as long as the worker: looking through it again and again for
     # garbage took half of the flow's time. What the flow makes has no cycles worth hurrying for.
     gc.collect()
@@ -166,7 +171,18 @@ def run(flow: Dataflow, recovery: Path) -> None:
     gc.set_threshold(100_000, 50, 100)
     if not any(recovery.glob("*.sqlite3")):
         _make_store(recovery)
-    cli_main(flow, epoch_interval=EPOCH, recovery_config=RecoveryConfig(str(recovery)))
+    try:
+        cli_main(flow, epoch_interval=EPOCH, recovery_config=RecoveryConfig(str(recovery)))
+    except BytewaxRuntimeError as wrapped:
+        raise _ours(wrapped) from None
+
+
+def _ours(wrapped: BaseException) -> BaseException:
+    """The error of ours that Bytewax has wrapped in its own; else what it raised itself."""
+    cause: BaseException | None = wrapped
+    while cause is not None and not isinstance(cause, SteamlineError):
+        cause = cause.__cause__
+    return cause or wrapped
 
 
 def _make_store(recovery: Path) -> None:

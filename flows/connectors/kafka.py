@@ -8,6 +8,7 @@ every delivery is confirmed before the snapshot that covers it is taken.
 import logging
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 import msgpack
@@ -170,6 +171,11 @@ class KafkaSourcePartition(StatefulSourcePartition[Record, bytes]):
                 start[lane] = progress
                 self._end[lane] = high
                 self._fetched[lane] = progress.next_offset
+        for rank, partition in known.keys() - start.keys():
+            raise OffsetOutOfRange(
+                f"{self._names[rank]} partition {partition}: it was read before and is gone: the "
+                "topic was made anew. Start with an empty recovery folder"
+            )
         return start
 
     def _partitions(self, name: str) -> list[int]:
@@ -392,4 +398,7 @@ class KafkaSinkPartition(StatefulSinkPartition[list[Outgoing], bytes]):
         return b""
 
     def close(self) -> None:
-        self._producer.confirm()
+        # On a clean end the last snapshot has confirmed everything. After an error Bytewax calls
+        # this while it unwinds, and a second one would abort the process without a word.
+        with suppress(DeliveryFailed):
+            self._producer.confirm()
