@@ -1,0 +1,11 @@
+"""`steamline features`: what a model sees of a game."""
+
+import typer
+
+from cli import features_show
+
+app = typer.Typer(
+    help="Feature vectors: in the store, live.", no_args_is_help=True, rich_markup_mode=None
+)
+app.command("show")(features_show.show)
+app.command("watch")(features_show.watch)

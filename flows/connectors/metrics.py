@@ -1,0 +1,106 @@
+"""What the score flow did, as Prometheus metrics; counted at its edges, never in a step."""
+
+import json
+from collections import Counter as Tally
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+
+from flows.steps.records import Outgoing, Record
+from flows.steps.score import Scored
+from models.features.catalogue import Category, Source
+from schemas.errors import ConfigError
+from schemas.time import US_PER_SECOND
+from schemas.topics import Topic
+
+_AGES = (1, 5, 15, 60, 300, 900, 1_800, 3_600, 4 * 3_600, 24 * 3_600)
+_SHARES = tuple(step / 10 for step in range(1, 11))
+
+
+class Metrics:
+    """A `flows.score.Meter`. Counters start at 0 with the process, as Prometheus expects."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._events = Counter(
+            "steamline_events", "Records read.", ["topic"], registry=self.registry
+        )
+        self._newest = Gauge(
+            "steamline_newest_event_timestamp_seconds",
+            "Kafka timestamp of the newest record read: how far behind the worker is.",
+            registry=self.registry,
+        )
+        self._messages = Counter(
+            "steamline_messages", "Messages written.", ["topic"], registry=self.registry
+        )
+        self._letters = Counter(
+            "steamline_dead_letters", "Dead letters.", ["reason"], registry=self.registry
+        )
+        self._alerts = Counter("steamline_alerts", "Alerts.", ["kind"], registry=self.registry)
+        self._rows = Counter(
+            "steamline_scored_rows",
+            "Positions of games that were priced.",
+            registry=self.registry,
+        )
+        self._vectors = Counter(
+            "steamline_vectors", "Vectors handed to the store.", registry=self.registry
+        )
+        self._completeness = Histogram(
+            "steamline_vector_completeness",
+            "Share of known features of a stored vector, by category.",
+            ["category"],
+            buckets=_SHARES,
+            registry=self.registry,
+        )
+        self._ages = Histogram(
+            "steamline_source_age_seconds",
+            "Age of each source at the as-of of a stored vector.",
+            ["source"],
+            buckets=_AGES,
+            registry=self.registry,
+        )
+        # All there from the start, so that a rate over them is never of nothing.
+        for category in Category:
+            self._completeness.labels(category.value)
+        for source in Source:
+            self._ages.labels(source.value)
+        self._newest_us = 0
+
+    def read(self, records: list[Record]) -> None:
+        for topic, count in Tally(record.topic for record in records).items():
+            self._events.labels(topic.value).inc(count)
+        newest = max((record.timestamp_us for record in records), default=0)
+        self._newest_us = max(self._newest_us, newest)
+        self._newest.set(self._newest_us / US_PER_SECOND)
+
+    def scored(self, scored: Scored) -> None:
+        self._rows.inc(len(scored.watched))
+        self._vectors.inc(len(scored.blobs))
+        for blob in scored.blobs:
+            for category, share in blob.header.completeness_by.items():
+                self._completeness.labels(category).observe(share)
+            for source, age_ms in blob.header.source_age_ms.items():
+                self._ages.labels(source).observe(age_ms / 1_000)
+
+    def sent(self, messages: list[Outgoing]) -> None:
+        for message in messages:
+            self._messages.labels(message.topic.value).inc()
+            # Few enough to look into.
+            if message.topic is Topic.DEAD_LETTERS:
+                self._letters.labels(json.loads(message.value)["reason"]).inc()
+            elif message.topic is Topic.ALERTS:
+                self._alerts.labels(json.loads(message.value)["kind"]).inc()
+
+    def serve(self, host: str, port: int) -> int:
+        """Answer /metrics from a thread of its own; the port, which 0 leaves to the system.
+
+        Raises ConfigError where the address is not to be had.
+        """
+        try:
+            server, _ = start_http_server(port, host, self.registry)
+        except OSError as taken:
+            raise ConfigError(
+                "STEAMLINE_SCORE_METRICS_PORT",
+                f"cannot listen on {host}:{port}: {taken.strerror}",
+                "Choose another port, or 0 for any",
+            ) from None
+        return int(server.server_port)
