@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,14 @@ ELECTING = (
     KafkaError.NOT_COORDINATOR,
 )
 """A fresh broker has not yet decided who keeps the offsets of a group."""
+LEADERLESS = (
+    KafkaError._NOENT,  # noqa: SLF001
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
+)
+"""A broker that has just come back has not yet taken up its partitions."""
 PARTITIONS = 4
 SLOW_BATCH = 5
 SLOW = {
@@ -50,6 +59,8 @@ DECISIONS = (Topic.PREDICTIONS, Topic.STAKES, Topic.ALERTS)
 
 Decisions = dict[str, bytes]
 """{topic/id: value}"""
+Place = tuple[str, int, int]
+"""Topic without prefix, partition, offset."""
 
 
 def wait_for(holds: Callable[[], bool], what: str, seconds: float = 60.0) -> float:
@@ -136,7 +147,8 @@ class Trained:
 
 
 def clean_env() -> dict[str, str]:
-    env = {key: value for key, value in os.environ.items() if not key.startswith("STEAMLINE_")}
+    ours = ("STEAMLINE_", "BYTEWAX_", "RUST_")
+    env = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
     return env | {"PYTHONPATH": str(ROOT)}
 
 
@@ -216,8 +228,11 @@ class Site:
     def create(self, topics: Iterable[Topic] = tuple(Topic)) -> None:
         create_topics(self.bootstrap, [topic.full(self.prefix) for topic in topics])
 
-    def send(self, records: Iterable[Sent]) -> None:
-        """By a plain producer; all are on the broker when it returns."""
+    def create_one(self, topic: Topic, partitions: int = PARTITIONS, **config: str) -> None:
+        create_topics(self.bootstrap, [topic.full(self.prefix)], partitions, **config)
+
+    def send(self, records: Iterable[Sent]) -> list[Place]:
+        """By a plain producer; all are on the broker when it returns, each at its place."""
         producer = Producer(
             {
                 "bootstrap.servers": self.bootstrap,
@@ -226,28 +241,32 @@ class Site:
                 "partitioner": "murmur2_random",
                 # Without it a batch that is sent again lands behind later ones.
                 "enable.idempotence": True,
+                "message.max.bytes": 2_000_000,
             }
         )
         names = {topic: topic.full(self.prefix) for topic in Topic}
-        failed: list[str] = []
+        places: dict[int, Place] = {}
 
-        def delivered(error: object, _: Message) -> None:
-            if error is not None:
-                failed.append(str(error))
+        def delivered(number: int, topic: Topic, error: object, message: Message) -> None:
+            partition, offset = message.partition(), message.offset()
+            assert error is None, error
+            assert partition is not None
+            assert offset is not None
+            places[number] = (topic.value, partition, offset)
 
-        for count, one in enumerate(records):
+        for number, one in enumerate(records):
             producer.produce(
                 names[one.topic],
                 one.value,
                 one.key,
                 timestamp=one.timestamp_ms,
                 headers=one.headers,
-                on_delivery=delivered,
+                on_delivery=partial(delivered, number, one.topic),
             )
-            if count % 5_000 == 0:
+            if number % 500 == 0:
                 producer.poll(0)
         assert producer.flush(60) == 0
-        assert not failed, failed[0]
+        return [places[number] for number in range(len(places))]
 
     def start(self, *arguments: str, **env: str) -> Child:
         log = self.folder / f"{len(self.children)}-{arguments[0]}.log"
@@ -293,12 +312,19 @@ class Ends:
             for partition in range(PARTITIONS)
         ]
         self._admin = AdminClient({"bootstrap.servers": site.bootstrap})
+        self._known = 0
 
     def __call__(self) -> int:
-        """Records written so far."""
+        """Records written so far; as last known while the broker has no leaders to ask."""
         asked = {one: OffsetSpec.latest() for one in self.partitions}  # type: ignore[no-untyped-call]
         answers = self._admin.list_offsets(asked, request_timeout=10).values()
-        return sum(int(answer.result().offset) for answer in answers)
+        try:
+            self._known = sum(int(answer.result().offset) for answer in answers)
+        except KafkaException as bad:
+            if bad.args[0].code() not in LEADERLESS:
+                raise
+            self._admin.list_topics(timeout=10)  # asks anew who leads
+        return self._known
 
 
 def count_of(site: Site) -> Ends:
