@@ -32,12 +32,18 @@ from schemas.markets import GameStatus
 from schemas.settings import DevigMethod, Settings
 from schemas.time import US_PER_MINUTE
 
-SNAPSHOT_VERSION = 1
+SNAPSHOT_VERSION = 2
 
 _ORDER_MASK = (1 << ORDER_BITS) - 1
-_SEEN_BUCKET_US = 30 * US_PER_MINUTE
+SEEN_BUCKET_US = 30 * US_PER_MINUTE
 _CONTEXT_NAMES = frozenset(CONTEXT)
-_PLAYABLE = (GameStatus.SCHEDULED, GameStatus.LIVE)
+PLAYABLE = (GameStatus.SCHEDULED, GameStatus.LIVE)
+_HELD: dict[str, type[Event]] = {
+    "line": LineMovement,
+    "splits": BettingSplits,
+    "games": GameUpdate,
+    "context": GameUpdate,
+}
 
 
 @dataclass(frozen=True)
@@ -84,9 +90,9 @@ class GameState:
     sources: list[str] = field(default_factory=list)
     seen: dict[int, set[int]] = field(default_factory=dict)
     """Half hour of event time -> hashes of the event ids in it."""
-    held: dict[tuple[int, int], tuple[int, int, LineMovement]] = field(default_factory=dict)
-    """(market, book) -> (order, source, newest quote past the cutoff): it enters the features
-    only if the start moves later."""
+    held: dict[tuple[str, ...], tuple[int, int, Event]] = field(default_factory=dict)
+    """(kind, what it is of) -> (order, source, newest such event past the cutoff): it enters the
+    features only if the start moves later. Feeds send changes, so it would not come again."""
 
     def __post_init__(self) -> None:
         self._devig = DEVIG[self.rules.devig]
@@ -110,7 +116,7 @@ class GameState:
     @property
     def lock_reason(self) -> str | None:
         """Why the game must not be priced any more; none while it may be."""
-        if self.status not in _PLAYABLE:
+        if self.status not in PLAYABLE:
             return self.status
         if self._past_cutoff(self.newest_us):
             return "past cutoff"
@@ -130,7 +136,7 @@ class GameState:
                 raise RejectedEvent("unknown_context", f"no such team feature: {min(strange)}")
         source = self._source(event.source)
         digest = int.from_bytes(blake2b(event.event_id.encode(), digest_size=8).digest(), "little")
-        bucket = self.seen.setdefault(moment // _SEEN_BUCKET_US, set())
+        bucket = self.seen.setdefault(moment // SEEN_BUCKET_US, set())
         if digest in bucket:
             return False
         bucket.add(digest)
@@ -155,7 +161,7 @@ class GameState:
         return event.settles and self.dirty and self.cutoff_us > 0 and self.lock_reason is None
 
     def _forget_old(self) -> None:
-        oldest = (self.newest_us - self.rules.late_us) // _SEEN_BUCKET_US
+        oldest = (self.newest_us - self.rules.late_us) // SEEN_BUCKET_US
         while self.seen and (first := min(self.seen)) < oldest:
             del self.seen[first]
 
@@ -193,17 +199,13 @@ class GameState:
             raise RejectedEvent("too_many_sources", f"{name} is source {MAX_SOURCES + 1}")
         place = bisect(self.sources, name)
         self.sources.insert(place, name)
-        kind = SPLIT_SOURCES.index(name) + 1 if name in SPLIT_SOURCES else 0
-        for field_name, value in (("confirmed_us", 0), ("source_kind", kind)):
-            of_source = self._view[field_name]
-            of_source[place + 1 :] = of_source[place:-1].copy()
-            of_source[place] = value
-        for owner, order in (("quote_source", "quote_order"), ("splits_source", "splits_order")):
-            places = self._view[owner]
-            places[(places >= place) & (self._view[order] > 0)] += 1
+        confirmed, owner = self._view["confirmed_us"], self._view["quote_source"]
+        confirmed[place + 1 :] = confirmed[place:-1].copy()
+        confirmed[place] = 0
+        owner[(owner >= place) & (self._view["quote_order"] > 0)] += 1
         self.held = {
-            cell: (order, source + (source >= place), event)
-            for cell, (order, source, event) in self.held.items()
+            key: (order, source + (source >= place), event)
+            for key, (order, source, event) in self.held.items()
         }
         return place
 
@@ -211,8 +213,7 @@ class GameState:
         market, book = MARKET_INDEX[event.market], self.rules.book_index[event.book]
         cell = (market, book)
         if self._past_cutoff(event.occurred_at_us):
-            if cell not in self.held or order > self.held[cell][0]:
-                self.held[cell] = (order, source, event)
+            self._hold(("line", event.market, event.book), order, source, event)
             return
         self._touch(event.occurred_at_us)
         self.dirty = True
@@ -252,46 +253,62 @@ class GameState:
                     view[name][at] = value
 
     def _schedule(self, event: GameUpdate, order: int, source: int) -> None:
-        record, moment = self.record, event.occurred_at_us
+        record = self.record
         if order > record["start_order"][0]:
             record["start_order"] = order
             if event.start_time_us != record["start_us"][0] or event.status != self.status:
                 record["start_us"] = event.start_time_us
                 self.status = event.status
                 self.dirty = True
-        if not self._past_cutoff(moment):
-            self._touch(moment)
-            record["games_at_us"] = max(moment, int(record["games_at_us"][0]))
-            if event.context is not None and order > record["context_order"][0]:
-                self._context(event.context, event.context_as_of_us, order)
-            if event.quotes_stand:
-                confirmed = self._view["confirmed_us"]
-                # After an outage of the source a mere confirmation makes stale quotes good again.
-                gap = moment - int(confirmed[source])
-                self.dirty = self.dirty or gap > self.rules.stale_us
-                confirmed[source] = max(moment, int(confirmed[source]))
+        self._update(event, order, source)
         self._admit_held()
 
-    def _context(self, context: dict[str, float], as_of_us: int | None, order: int) -> None:
-        record = self.record
-        record["context_order"] = order
-        record["context_as_of_us"] = as_of_us
-        record["context"] = [[context.get(name, np.nan) for name in CONTEXT]]
-        self.dirty = True
+    def _update(self, event: GameUpdate, order: int, source: int) -> None:
+        """What the features use of it besides the start."""
+        record, moment = self.record, event.occurred_at_us
+        if self._past_cutoff(moment):
+            self._hold(("games", event.source), order, source, event)
+            if event.context is not None:
+                self._hold(("context",), order, source, event)
+            return
+        self._touch(moment)
+        record["games_at_us"] = max(moment, int(record["games_at_us"][0]))
+        if event.context is not None and order > record["context_order"][0]:
+            record["context_order"] = order
+            record["context_as_of_us"] = event.context_as_of_us
+            record["context"] = [[event.context.get(name, np.nan) for name in CONTEXT]]
+            self.dirty = True
+        if event.quotes_stand:
+            confirmed = self._view["confirmed_us"]
+            # After an outage of the source a mere confirmation makes stale quotes good again.
+            gap = moment - int(confirmed[source])
+            self.dirty = self.dirty or gap > self.rules.stale_us
+            confirmed[source] = max(moment, int(confirmed[source]))
+
+    def _hold(self, key: tuple[str, ...], order: int, source: int, event: Event) -> None:
+        if key not in self.held or order > self.held[key][0]:
+            self.held[key] = (order, source, event)
 
     def _admit_held(self) -> None:
-        """The start may have moved later: quotes held back can be inside the cutoff now."""
+        """The start may have moved later: events held back can be inside the cutoff now."""
         waiting = [
-            cell
-            for cell, (_, _, event) in self.held.items()
+            key
+            for key, (_, _, event) in self.held.items()
             if not self._past_cutoff(event.occurred_at_us)
         ]
-        for cell in waiting:
-            order, source, event = self.held.pop(cell)
-            self._line(event, order, source)
+        for key in waiting:
+            order, source, event = self.held.pop(key)
+            if isinstance(event, LineMovement):
+                self._line(event, order, source)
+            elif isinstance(event, BettingSplits):
+                self._splits(event, order, source)
+            elif isinstance(event, GameUpdate):
+                self._update(event, order, source)
 
     def _splits(self, event: BettingSplits, order: int, source: int) -> None:
         if self._past_cutoff(event.occurred_at_us):
+            # Each source's own: what one says is not overtaken by what another says.
+            self._hold(("splits", event.market, event.book, event.source), order, source, event)
             return
         self._touch(event.occurred_at_us)
         self.dirty = True
@@ -303,11 +320,15 @@ class GameState:
         view = self._view
         if order > view["splits_order"][cell]:
             view["splits_order"][cell] = order
-            view["splits_source"][cell] = source
             view["tickets"][cell], view["handle"][cell] = tickets, handle
         if not view["open_splits_order"][cell] or order < view["open_splits_order"][cell]:
             view["open_splits_order"][cell] = order
             view["open_tickets"][cell], view["open_handle"][cell] = tickets, handle
+        if event.source in SPLIT_SOURCES:
+            of_source = (SPLIT_SOURCES.index(event.source), *cell)
+            if order > view["source_handle_order"][of_source]:
+                view["source_handle_order"][of_source] = order
+                view["source_handle"][of_source] = handle
 
     def snapshot(self) -> bytes:
         """Everything as versioned msgpack: an upgrade can read and migrate it."""
@@ -329,8 +350,8 @@ class GameState:
                     for bucket, hashes in sorted(self.seen.items())
                 ],
                 "held": [
-                    [order, source, event.model_dump_json()]
-                    for order, source, event in self.held.values()
+                    [key, order, source, event.model_dump_json()]
+                    for key, (order, source, event) in self.held.items()
                 ],
             }
         )
@@ -365,8 +386,7 @@ class GameState:
                 for bucket, hashes in stored["seen"]
             },
         )
-        for order, source, text in stored["held"]:
-            event = LineMovement.model_validate_json(text)
-            cell = (MARKET_INDEX[event.market], rules.book_index[event.book])
-            state.held[cell] = (order, source, event)
+        for key, order, source, text in stored["held"]:
+            event = _HELD[key[0]].model_validate_json(text)
+            state.held[tuple(key)] = (order, source, event)
         return state

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from models.features.catalogue import CONTEXT
+from models.features.catalogue import CONTEXT, SPLIT_SOURCES
 from schemas.markets import Market
 from schemas.time import US_PER_MINUTE
 
@@ -72,7 +72,6 @@ GAME = np.dtype(
         ("quote_order", np.int64, _QUOTE),
         ("quote_source", np.int8, _QUOTE),
         ("confirmed_us", np.int64, (MAX_SOURCES,)),  # when each source last said "still stands"
-        ("source_kind", np.int8, (MAX_SOURCES,)),  # place in SPLIT_SOURCES + 1; 0 = another
         # first quote per market and book
         ("open_probability", np.float64, _QUOTE),
         ("open_line", np.float64, _QUOTE),
@@ -95,10 +94,12 @@ GAME = np.dtype(
         ("tickets", np.float64, _QUOTE),
         ("handle", np.float64, _QUOTE),
         ("splits_order", np.int64, _QUOTE),
-        ("splits_source", np.int8, _QUOTE),
         ("open_tickets", np.float64, _QUOTE),
         ("open_handle", np.float64, _QUOTE),
         ("open_splits_order", np.int64, _QUOTE),
+        # handle in percent as each of catalogue.SPLIT_SOURCES last said
+        ("source_handle", np.float64, (len(SPLIT_SOURCES), *_QUOTE)),
+        ("source_handle_order", np.int64, (len(SPLIT_SOURCES), *_QUOTE)),
     ],
     align=True,
 )

@@ -16,9 +16,6 @@ def sentiment(
 ) -> dict[str, Array]:
     """Catalogue name -> (n,). sharp: (books,) bool; books: names of the first columns."""
     out: dict[str, Array] = {}
-    kind = np.take_along_axis(
-        rows["source_kind"][:, None, :], rows["splits_source"].astype(np.intp), axis=2
-    )
     for name in SPLIT:
         market = MARKET_OF_NAME[name]
         tickets, handle = rows["tickets"][:, market], rows["handle"][:, market]
@@ -52,9 +49,9 @@ def sentiment(
             of_market[f"divergence_{book}"] = (
                 gap[:, books.index(book)] if book in books else np.full(len(rows), np.nan)
             )
-        for number, source in enumerate(SPLIT_SOURCES, start=1):
-            from_source = with_handle & (kind[:, market] == number)
-            of_market[f"handle_{source}"] = masked_mean(handle, from_source)
+        for number, source in enumerate(SPLIT_SOURCES):
+            said = rows["source_handle"][:, number, market]
+            of_market[f"handle_{source}"] = masked_mean(said, known(said))
         out.update({f"{name}_{what}": values for what, values in of_market.items()})
     newest = rows["splits_order"].max(axis=(1, 2)) >> ORDER_BITS
     out["splits_age"] = np.where(newest > 0, (rows["as_of_us"] - newest) / US_PER_MINUTE, np.nan)
