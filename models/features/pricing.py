@@ -77,13 +77,13 @@ def _activity(rows: Array, view: MarketView, past: Windows, sharp: Array) -> dic
     newest = rows["quote_order"].max(axis=-1) >> ORDER_BITS
     since = (as_of[..., None] - (rows["quote_order"] >> ORDER_BITS)) / US_PER_MINUTE
     left = (rows["start_us"] - rows["as_of_us"]) / US_PER_MINUTE
-    near = (rows["start_us"] > 0) & (left <= LATE_MINUTES)
+    near, scheduled = left <= LATE_MINUTES, rows["start_us"] > 0
     moved = (np.abs(np.diff(past.fine, axis=1)) > 0.0).any(axis=1)
     return {
         "move_rate": np.where(hours > 0.0, rows["moves"] / np.where(hours > 0, hours, 1), np.nan),
         "move_size_180m": masked_mean(sizes, sizes > 0.0, axis=1),
         "quiet_minutes": np.where(newest > 0, (as_of - newest) / US_PER_MINUTE, np.nan),
-        "late_move": np.where(view.books > 0, moved & near[:, None], np.nan),
+        "late_move": np.where((view.books > 0) & scheduled[:, None], moved & near[:, None], np.nan),
         "leader_lag": masked_median(since, view.used & ~sharp)
         - masked_median(since, view.used & sharp),
     }

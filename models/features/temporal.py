@@ -72,8 +72,10 @@ def _steam(rows: Array, view: MarketView, past: Windows, sharp: Array) -> dict[s
             )
         steam = np.abs(past.net_moves[:, :, market]) >= STEAM_BOOKS
         size = np.abs(np.diff(past.coarse[:, :, market], axis=1))
-        out[f"{name}_steam_moves_180m"] = steam.sum(axis=1)
-        out[f"{name}_steam_largest_180m"] = np.where(steam & known(size), size, 0.0).max(axis=1)
+        largest = np.where(steam & known(size), size, 0.0).max(axis=1)
+        seen = view.books[:, market] > 0
+        out[f"{name}_steam_moves_180m"] = np.where(seen, steam.sum(axis=1), np.nan)
+        out[f"{name}_steam_largest_180m"] = np.where(seen, largest, np.nan)
         newest = steam.shape[1] - 1 - np.argmax(steam[:, ::-1], axis=1)
         back = steam.shape[1] - 1 - newest
         began = (rows[COARSE.head] - back) * COARSE.width_us
