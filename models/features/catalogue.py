@@ -2,7 +2,8 @@
 
 Its order is the order of the vector. A value that cannot be known is NaN, never 0 or 50 %.
 Prefixes: moneyline, run_line, total. "Consensus" is the median fair probability over the fresh
-books at the consensus line. Windows end at the as-of and begin at a tile bound.
+books at the consensus line; in the past, that of the books and the line used now. Windows end
+at the as-of and begin at a tile bound.
 """
 
 from dataclasses import dataclass
@@ -92,12 +93,13 @@ def _temporal() -> list[Feature]:
         add(
             f"{market}_steam_moves_180m",
             "count",
-            f"tiles of 15 min in which {STEAM_BOOKS} or more books moved one way on balance",
+            "15 min tiles of the last 12 in which the used books that rose at the line of now "
+            f"outnumber those that fell by {STEAM_BOOKS} or more, or the reverse",
         )
         add(
             f"{market}_steam_largest_180m",
             "probability",
-            "consensus change of the steam tile in which it was largest; 0 without steam",
+            "largest absolute consensus change of a steam tile; 0 without steam",
         )
         add(
             f"{market}_steam_age",
@@ -107,11 +109,15 @@ def _temporal() -> list[Feature]:
         add(
             f"{market}_sharp_intensity",
             "probability",
-            "mean over sharp books of the absolute 60 min change",
+            "mean over used sharp books at the same line of the absolute 60 min change",
         )
     for market in PRICED:
-        add(f"{market}_moves_15m", "count", "distinct quotes in the last 15 tiles of 1 min")
-        add(f"{market}_moves_180m", "count", "distinct quotes in the last 12 tiles of 15 min")
+        for minutes, tiles in ((15, "15 tiles of 1 min"), (180, "12 tiles of 15 min")):
+            add(
+                f"{market}_moves_{minutes}m",
+                "count",
+                f"distinct quotes and withdrawals in the last {tiles}",
+            )
     add("minutes_to_start", "min", "first pitch as last announced less as-of", Source.GAMES)
     add("minutes_since_open", "min", "as-of less the first moneyline quote")
     return made
@@ -135,29 +141,35 @@ def _market() -> list[Feature]:
             f"{market}_best_second_value", "ratio", "best away or under price x (1 - consensus) - 1"
         )
         add(f"{market}_arbitrage_margin", "ratio", "implied probabilities of both best prices - 1")
-        add(f"{market}_tightest_overround", "ratio", "least implied probabilities less 1 of a book")
+        add(f"{market}_tightest_overround", "ratio", "least overround of a used book")
         add(
             f"{market}_arbitrage_minutes",
             "min",
-            "1 min tiles in a row, back from now, at whose end the best prices at the consensus "
-            "line summed below 1",
+            "1 min tiles in a row, back from now and at most 16, at whose end the best prices of "
+            "the used books at the line of now implied less than 1 in sum",
         )
-        add(f"{market}_move_rate", "count/h", "distinct quotes over the hours since the first")
+        add(
+            f"{market}_move_rate",
+            "count/h",
+            "distinct quotes and withdrawals over the hours since the first quote",
+        )
         add(
             f"{market}_move_size_180m",
             "probability",
             "mean absolute 15 min consensus change, over the tiles with a change",
         )
-        add(f"{market}_quiet_minutes", "min", "as-of less the newest quote of any book")
+        add(f"{market}_quiet_minutes", "min", "as-of less the newest quote or withdrawal")
         add(
             f"{market}_late_move",
             "flag",
-            "1 when the consensus moved in the last 15 min and first pitch is within 3 h, else 0",
+            "1 when the consensus moved from one 1 min tile to the next in the last 15 and first "
+            "pitch is within 3 h, else 0",
         )
         add(
             f"{market}_leader_lag",
             "min",
-            "median time since the last quote of soft books less that of sharp books",
+            "median time since the last quote of used soft books less that of used sharp books; "
+            "a confirmation is no quote",
         )
     for market in LINED:
         add(f"{market}_line", "runs", "line that most fresh books have")
@@ -192,12 +204,13 @@ def _splits() -> list[Feature]:
         add(
             f"{market}_line_freeze",
             "%",
-            f"tickets beyond 50 % while the 180 min change is below {FREEZE_CHANGE}; else 0",
+            f"mean tickets less 50 while the absolute 180 min change is below {FREEZE_CHANGE}; "
+            "else 0",
         )
         add(
             f"{market}_sharp_score",
             "%",
-            "mean over books of handle less tickets, sharp books counted twice",
+            "mean over books with both of handle less tickets, sharp books counted twice",
         )
         add(
             f"{market}_public_sentiment",
@@ -207,7 +220,9 @@ def _splits() -> list[Feature]:
         for book in SPLIT_BOOKS:
             add(f"{market}_divergence_{book}", "%", f"handle less tickets at {book}")
         for source in SPLIT_SOURCES:
-            add(f"{market}_handle_{source}", "%", f"mean handle over books as {source} reports it")
+            add(
+                f"{market}_handle_{source}", "%", f"mean over books of handle as {source} last said"
+            )
     add("splits_age", "min", "as-of less the newest splits")
     return made
 
