@@ -8,6 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from models.features.catalogue import CONTEXT, SPLIT_SOURCES
 from models.features.fold import FoldRules, GameState
 from schemas.events import BettingSplits, Event, LineMovement, QuoteStatus
 from schemas.markets import Market
@@ -34,6 +35,9 @@ _LINES = {
     Market.RUN_LINE: st.sampled_from([-1.5, 1.5]),
     Market.TOTAL: st.sampled_from([7.5, 8.0, 8.5]),
 }
+_CONTEXTS = st.dictionaries(
+    st.sampled_from(CONTEXT), st.integers(-500, 500).map(lambda tenth: tenth / 10), max_size=4
+)
 
 
 def seconds(micros: int) -> float:
@@ -44,7 +48,7 @@ def seconds(micros: int) -> float:
 def splits(second: float = 0, tickets: float | None = 60.0, **over: Any) -> BettingSplits:
     fields: dict[str, Any] = {
         "game_id": samples.GAME,
-        "source": "splits",
+        "source": "action_network",
         "occurred_at_us": samples.at(second),
         "book": "draftkings",
         "market": Market.MONEYLINE,
@@ -85,7 +89,7 @@ def quotes(draw: st.DrawFn, at_us: int) -> LineMovement:
 
 @st.composite
 def events_at(draw: st.DrawFn, at_us: int) -> Event:
-    """A quote, mostly; else splits, or word that quotes still stand."""
+    """A quote, mostly; else splits, team context, or word that quotes still stand."""
     kind = draw(st.integers(0, 9))
     if kind < 7:
         return draw(quotes(at_us))
@@ -98,9 +102,15 @@ def events_at(draw: st.DrawFn, at_us: int) -> Event:
             handle_home_over_pct=handle,
             book=draw(st.sampled_from(BOOKS)),
             market=draw(st.sampled_from(Market)),
+            source=draw(st.sampled_from(SPLIT_SOURCES)),
         )
+    context = draw(st.one_of(st.none(), _CONTEXTS))
     return samples.game(
-        occurred_at_us=at_us, source=draw(st.sampled_from(["odds", "scraper"])), quotes_stand=True
+        occurred_at_us=at_us,
+        source=draw(st.sampled_from(["odds", "scraper"])),
+        quotes_stand=context is None or draw(st.booleans()),
+        context=context,
+        context_as_of_us=None if context is None else at_us - draw(st.integers(0, 10**12)),
     )
 
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from models.features.catalogue import CATALOGUE, NAMES, Category
+from models.features.arrays import Array, masked_median
+from models.features.catalogue import CATALOGUE, CONTEXT, NAMES, SPLIT_SOURCES, Category
 from models.features.fold import FoldRules
 from models.features.kernel import FeatureSet
 from models.features.layout import GAME, empty_game
-from models.features.market import Array, masked_median
 from schemas.events import Event, QuoteStatus
 from schemas.markets import Market
 from schemas.settings import KNOWN_BOOKS, SHARP_BOOKS, ScoreSettings, Settings, StakingSettings
@@ -45,8 +45,12 @@ def busy(seed: int, count: int, until: int = CUTOFF) -> list[Event]:
         kind = rng.random()
         if kind < 0.85:
             market = rng.choice(list(Market))
-            fair, margin = rng.uniform(0.42, 0.58), rng.uniform(1.0, 1.06)
-            line = {"moneyline": None, "run_line": -1.5, "total": rng.choice([8.0, 8.5])}[market]
+            # Every 45 minutes all books move together, so that there is steam.
+            wave = 0.05 if at_us // (45 * US_PER_MINUTE) % 2 else -0.05
+            fair, margin = 0.5 + wave + rng.uniform(-0.04, 0.04), rng.uniform(1.0, 1.06)
+            total = 8.5 if seed % 2 else rng.choice([8.0, 8.5])
+            run_line = 1.5 if rng.random() < 0.25 * (seed % 3) else -1.5
+            line = {"moneyline": None, "run_line": run_line, "total": total}[market]
             made.append(
                 samples.line(
                     occurred_at_us=at_us,
@@ -66,10 +70,19 @@ def busy(seed: int, count: int, until: int = CUTOFF) -> list[Event]:
                     book=rng.choice(BOOKS),
                     market=rng.choice(list(Market)),
                     handle_home_over_pct=round(rng.uniform(20, 80), 1),
+                    source=rng.choice(SPLIT_SOURCES),
                 )
             )
         else:
-            made.append(samples.game(occurred_at_us=at_us, source="odds", quotes_stand=True))
+            made.append(
+                samples.game(
+                    occurred_at_us=at_us,
+                    source="odds",
+                    quotes_stand=True,
+                    context={name: rng.uniform(-9, 9) for name in CONTEXT},
+                    context_as_of_us=at_us,
+                )
+            )
     return made
 
 
@@ -97,15 +110,23 @@ def test_every_feature_of_a_dense_stream(events: list[Event]) -> None:
     check(events)
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_every_feature_of_a_long_stream(seed: int) -> None:
-    check(busy(seed, 400))
+LONG = [
+    *((seed, count, CUTOFF) for seed in range(6) for count in (100, 400)),
+    # First pitch is four hours away.
+    (6, 200, samples.OPEN + 120 * US_PER_MINUTE),
+]
 
 
-def test_the_long_streams_leave_no_feature_unknown() -> None:
-    """Else the comparisons above would compare NaN with NaN."""
-    known = [np.isfinite(list(vector(fold_all(busy(s, 400)).record).values())) for s in range(6)]
-    assert np.mean(known, axis=0).min() >= 0.5
+@pytest.mark.parametrize(("seed", "count", "until"), LONG)
+def test_every_feature_of_a_long_stream(seed: int, count: int, until: int) -> None:
+    check(busy(seed, count, until))
+
+
+def test_the_long_streams_leave_no_feature_unknown_or_at_one_value() -> None:
+    """Else the comparisons above would compare NaN with NaN, or 0 with 0."""
+    table = np.array([list(vector(fold_all(busy(*which)).record).values()) for which in LONG])
+    values = [set(column[np.isfinite(column)].tolist()) for column in table.T]
+    assert [name for name, seen in zip(NAMES, values, strict=True) if len(seen) < 2] == []
 
 
 @settings(deadline=None, max_examples=60)
@@ -241,9 +262,9 @@ def test_shapes() -> None:
 
 
 def test_what_is_not_known_is_missing_and_only_counts_are_zero() -> None:
-    counts = ("_books", "_moves_15m", "_moves_180m")
+    counts = {f"{m}_moves_{w}m" for m in Market for w in (15, 180)}
     for name, value in vector(empty_game()).items():
-        if name.endswith(counts):
+        if name in counts or name.endswith("_books"):
             assert value == 0.0, name
         else:
             assert np.isnan(value), name
@@ -258,7 +279,7 @@ def test_a_withdrawn_quote_is_missing_and_not_stale() -> None:
     assert ours["moneyline_moves_15m"] == 2
 
 
-@given(st.lists(st.tuples(st.floats(-10, 10), st.booleans()), min_size=1, max_size=16))
+@given(st.lists(st.tuples(st.floats(-10, 10), st.booleans()), min_size=16, max_size=16))
 def test_masked_median(cells: list[tuple[float, bool]]) -> None:
     values, mask = (np.array(column) for column in zip(*cells, strict=True))
     chosen = [value for value, taken in cells if taken]
@@ -267,7 +288,7 @@ def test_masked_median(cells: list[tuple[float, bool]]) -> None:
 
 
 def test_the_catalogue() -> None:
-    assert len(set(NAMES)) == len(NAMES) >= 40
+    assert len(set(NAMES)) == len(NAMES) >= 120
     assert {feature.category for feature in CATALOGUE} == set(Category)
     for feature in CATALOGUE:
         assert feature.name.isidentifier()
