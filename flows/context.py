@@ -75,32 +75,41 @@ def read_board(root: Path, until_us: int | None = None) -> Board:
     time = pl.col("occurred_at_us").cast(pl.Int64)
     known = pl.lit(True) if until_us is None else time <= until_us
     rows = scan(root, Topic.GAMES).filter((pl.col("source") != SOURCE) & known)
-    rows = rows.select(
+    return board_of(rows.collect(), scan(root, Topic.RESULTS).filter(known).collect())
+
+
+def board_of(games: pl.DataFrame, results: pl.DataFrame) -> Board:
+    """From rows of both topics as the archive has them; contexts among the games are left out."""
+    time = pl.col("occurred_at_us").cast(pl.Int64)
+    rows = games.filter(pl.col("source") != SOURCE).select(
         "game_id", time, pl.col("start_time_us").cast(pl.Int64),
         "status", "home", "away", "mlb_game_pk", "simulated",
     )  # fmt: skip
-    games: defaultdict[str, list[Sighting]] = defaultdict(list)
-    for game_id, *seen in rows.collect().sort("occurred_at_us", maintain_order=True).iter_rows():
-        games[game_id].append(Sighting(*seen))
-    scores = scan(root, Topic.RESULTS).filter(known)
-    scores = scores.select("game_id", time.alias("known_us"), "home_score", "away_score")
-    return Board(games, _results(games, scores.collect().rows()))
+    seen: defaultdict[str, list[Sighting]] = defaultdict(list)
+    for game_id, *said in rows.sort("occurred_at_us", maintain_order=True).iter_rows():
+        seen[game_id].append(Sighting(*said))
+    scores = results.select("game_id", time.alias("known_us"), "home_score", "away_score")
+    return Board(seen, _results(seen, scores.rows()))
 
 
 def _results(games: Sightings, scores: Iterable[tuple[str, int, int, int]]) -> pl.DataFrame:
-    rows = {game_id: (known, home, away) for game_id, known, home, away in scores}
+    """A game may be there twice: that it was played is known before its score is.
+
+    Each row is what was known at its moment: a result to come changes nothing before it comes.
+    """
+    results = {game_id: (known, home, away) for game_id, known, home, away in scores}
     made = []
     for game_id, seen in games.items():
-        start = seen[-1].start_us
         played = (
             (one.at_us, None, None)
             for one in seen
             if one.status == GameStatus.LIVE and one.at_us >= one.start_us + PLAYED_US
         )
-        known, home_score, away_score = rows.get(game_id) or next(played, (None, None, None))
-        if known is not None:
-            day, home, away = teams_of(game_id)
-            made.append((game_id, day, start, home, away, None, known, home_score, away_score))
+        day, home, away = teams_of(game_id)
+        for row in (next(played, None), results.get(game_id)):
+            if row is not None:
+                start = (last_before(seen, row[0]) or seen[0]).start_us
+                made.append((game_id, day, start, home, away, None, *row))
     return pl.DataFrame(made, schema=RESULTS, orient="row") if made else empty(RESULTS)
 
 

@@ -147,16 +147,19 @@ class _Known:
     parks: ParkRuns = field(default_factory=ParkRuns)
     rotation: Rotation = field(default_factory=Rotation)
     bullpens: Bullpens = field(default_factory=Bullpens)
-    over: set[str] = field(default_factory=set)
+    over: dict[str, bool] = field(default_factory=dict)
+    """Game id -> whether its score is known, not only that it was played."""
 
     def take(self, kind: int, row: Row) -> None:
         takers: tuple[Callable[[Row], None], ...] = (self._result, self._line, self._pitched)
         takers[kind](row)
 
     def _result(self, row: Row) -> None:
-        if row["game_id"] in self.over:
+        scored = row["home_score"] is not None
+        before = self.over.get(row["game_id"])
+        if before or (before is not None and not scored):
             return
-        self.over.add(row["game_id"])
+        self.over[row["game_id"]] = scored
         home, away, season = row["home"], row["away"], row["date"].year
         park = row["park"] or home_park(home, season)
         runs = row["home_score"], row["away_score"]
@@ -164,6 +167,8 @@ class _Known:
             game = Played(
                 row["start_us"], row["game_id"], _day(row["date"]), opponent, park, own, other
             )
+            if before is not None:
+                self.teams[team].drop(row["game_id"])
             self.teams[team].add(season, game)
         if None not in runs:
             self.ratings.add(home, away, season, runs[0] - runs[1])

@@ -46,6 +46,10 @@ class TeamSeason:
         if season == self.season:
             insort(self.games, game)
 
+    def drop(self, game_id: str) -> None:
+        """Before more is known of it."""
+        self.games = [game for game in self.games if game.game_id != game_id]
+
     def before(self, season: int, start_us: int) -> list[Played]:
         """Known games of that season that began before `start_us`."""
         if season != self.season:

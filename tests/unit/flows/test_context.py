@@ -11,7 +11,7 @@ import pytest
 
 from flows.connectors.manifest import seal
 from flows.connectors.parquet import read_archive, scan, write_events
-from flows.context import SOURCE, add_contexts, archive_contexts, contexts_now
+from flows.context import SOURCE, add_contexts, archive_contexts, board_of, contexts_now
 from flows.sources.mlb_history import no_history, read_history
 from models.features.catalogue import CONTEXT
 from schemas.errors import DataMissing
@@ -278,3 +278,33 @@ def test_contexts_keep_the_topic_readable(tmp_path: Path) -> None:
     add_contexts(root, None, CUTOFF_US)
     text = scan(root, Topic.GAMES).filter(pl.col("source") == SOURCE).collect()["context"]
     assert all(json.loads(one) for one in text)
+
+
+def test_a_result_to_come_does_not_erase_what_was_known_before_it() -> None:
+    """That a game was played is known once it is seen live long after its start."""
+    start, hour = samples.START, 60 * US_PER_MINUTE
+    seen = {
+        "source": "schedule",
+        "occurred_at_us": start + 10 * hour,
+        "game_id": samples.GAME,
+        "start_time_us": start,
+        "status": "live",
+        "home": "New York Yankees",
+        "away": "Boston Red Sox",
+        "mlb_game_pk": None,
+        "simulated": False,
+    }
+    score = {
+        "game_id": samples.GAME,
+        "occurred_at_us": start + 20 * hour,
+        "home_score": 5,
+        "away_score": 3,
+    }
+    scores = pl.DataFrame([score])
+
+    def known_early(results: pl.DataFrame) -> int:
+        board = board_of(pl.DataFrame([seen]), results)
+        return board.results.filter(pl.col("known_us") <= start + 11 * hour).height
+
+    assert known_early(scores.clear()) == 1
+    assert known_early(scores) == 1
