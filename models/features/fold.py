@@ -23,6 +23,7 @@ from models.features.layout import (
     Ring,
     describe_layout,
     empty_game,
+    move_books,
     read_record,
 )
 from models.odds import DEVIG
@@ -337,6 +338,7 @@ class GameState:
                 "version": SNAPSHOT_VERSION,
                 "fields": describe_layout(),
                 "context": CONTEXT,
+                "books": list(self.rules.book_index),
                 "record": self.record.tobytes(),
                 "position": self.position,
                 "newest_us": self.newest_us,
@@ -359,10 +361,10 @@ class GameState:
 
     @classmethod
     def restore(cls, rules: FoldRules, packed: bytes) -> "GameState":
-        """Inverse of `snapshot`, also for one that another layout of the record wrote.
+        """Inverse of `snapshot`, also for one of another layout of the record or other books.
 
-        What that layout did not have is not known. Raises ConfigError where the way of writing
-        snapshots itself is another.
+        What it did not have is not known. Raises ConfigError where the way of writing snapshots
+        itself is another.
         """
         stored = msgpack.unpackb(packed, strict_map_key=False)
         if stored["version"] != SNAPSHOT_VERSION:
@@ -371,9 +373,10 @@ class GameState:
                 f"was written by another version ({stored['version']}, not {SNAPSHOT_VERSION})",
                 "Start with an empty recovery folder: the topics rebuild it",
             )
+        record = read_record(stored["record"], stored["fields"], stored["context"])
         state = cls(
             rules,
-            record=read_record(stored["record"], stored["fields"], stored["context"]),
+            record=move_books(record, stored["books"], list(rules.book_index)),
             position=stored["position"],
             newest_us=stored["newest_us"],
             status=GameStatus(stored["status"]),
@@ -388,5 +391,9 @@ class GameState:
         )
         for key, order, source, text in stored["held"]:
             event = _HELD[key[0]].model_validate_json(text)
-            state.held[tuple(key)] = (order, source, event)
+            if (
+                not isinstance(event, LineMovement | BettingSplits)
+                or event.book in rules.book_index
+            ):
+                state.held[tuple(key)] = (order, source, event)
         return state

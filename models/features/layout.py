@@ -140,6 +140,20 @@ def read_record(stored: bytes, fields: list[list[Any]], context: list[str]) -> n
     return record
 
 
+def move_books(record: np.ndarray, then: list[str], now: list[str]) -> np.ndarray:
+    """The record with columns of the books `now`; of one that was not there nothing is known."""
+    if then == now:
+        return record
+    moved, both = empty_game(), [book for book in now if book in then]
+    source, target = ([names.index(book) for book in both] for names in (then, now))
+    for name in GAME.names or ():
+        if GAME[name].shape[-1:] == (MAX_BOOKS,):
+            moved[name][..., target] = record[name][..., source]
+        else:
+            moved[name] = record[name]
+    return moved
+
+
 def empty_game() -> np.ndarray:
     """A record, shape (1,), in which nothing is known."""
     record = np.zeros(1, GAME)

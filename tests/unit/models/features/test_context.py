@@ -135,6 +135,12 @@ def test_a_start_moved_later_lets_splits_and_context_in_too() -> None:
     assert not state.held
 
 
+def test_held_context_is_not_overtaken_by_an_update_without() -> None:
+    state = fold_all([samples.game(0), told(CUT + 60, home_form=4.0), samples.game(CUT + 120)])
+    state.fold(samples.game(CUT + 180, start_time_us=samples.START + HOUR))
+    assert value(state, "home_form") == 4.0
+
+
 def one_of_a_kind(events: list[Event]) -> list[Event]:
     """What is overtaken while it is held is gone for good, so nothing that overtakes."""
     kinds: dict[tuple[str, ...], Event] = {}

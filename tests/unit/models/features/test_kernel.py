@@ -270,6 +270,12 @@ def test_what_is_not_known_is_missing_and_only_counts_are_zero() -> None:
             assert np.isnan(value), name
 
 
+def test_a_late_move_needs_a_schedule() -> None:
+    quoted = [samples.line(60), samples.line(600, 1.7, 2.2)]
+    assert np.isnan(vector(fold_all(quoted).record)["moneyline_late_move"])
+    assert vector(fold_all([samples.game(0), *quoted]).record)["moneyline_late_move"] == 0.0
+
+
 def test_a_withdrawn_quote_is_missing_and_not_stale() -> None:
     gone = samples.line(120, home=None, away=None, status=QuoteStatus.WITHDRAWN)
     ours = vector(fold_all([samples.game(0), samples.line(60), gone]).record)

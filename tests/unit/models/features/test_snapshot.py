@@ -9,13 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.features.catalogue import CONTEXT
-from models.features.fold import GameState
-from models.features.layout import GAME
+from models.features.fold import FoldRules, GameState
+from models.features.layout import GAME, RINGS
 from schemas.errors import ConfigError
 from schemas.events import Event
+from schemas.markets import Market
+from schemas.settings import Settings
 from tests import samples
 from tests.unit.models.features.facts import facts, value
-from tests.unit.streams import CUTOFF, RULES, fold_all, seconds, splits, streams
+from tests.unit.streams import BOOKS, CUTOFF, RULES, fold_all, seconds, splits, streams
 
 CUT = seconds(CUTOFF)
 
@@ -139,4 +141,33 @@ def test_a_state_of_another_layout_goes_on() -> None:
         [np.nan, 3.0], nan_ok=True
     )
     again = GameState.restore(RULES, restored.snapshot())
+    assert facts(again) == facts(restored)
+
+
+def test_books_named_in_another_order_keep_their_quotes() -> None:
+    """Columns follow the settings: a restart with other settings must not mix the books up."""
+    events = [
+        samples.game(0),
+        *(
+            one
+            for number, book in enumerate(BOOKS)
+            for one in (
+                samples.line(60 + number, 1.5 + number / 10, 2.5, book=book),
+                samples.line(70 + number, book=book, market=Market.TOTAL),
+                splits(80 + number, tickets=40.0 + number, book=book),
+                samples.line(CUT + number + 1, 1.5, 2.7, book=book),
+            )
+        ),
+    ]
+    # One is gone, one is new.
+    other = FoldRules.of(Settings(books=(*BOOKS[:0:-1], "caesars")))
+    restored = GameState.restore(other, fold_all(events).snapshot())
+    left = [one for one in events if getattr(one, "book", None) != BOOKS[0]]
+    straight = fold_all(left, other)
+    straight.record["moves"] = restored.record["moves"]
+    for ring in RINGS:
+        straight.record[ring.moves] = restored.record[ring.moves]
+    assert restored.record.tobytes() == straight.record.tobytes()
+    assert restored.held == straight.held
+    again = GameState.restore(other, restored.snapshot())
     assert facts(again) == facts(restored)
