@@ -5,12 +5,14 @@ the cache may pay for it.
 """
 
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from models.boosters.scoring import TargetModel
 from models.boosters.training import PARAMETERS, Trained
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 EXPERIMENT = "steamline"
 CHAMPION = "champion"
+ANSWER_SECONDS = 5.0
+_PORTS = {"postgresql": 5432, "http": 80, "https": 443}
 
 
 def registered_name(target: Target) -> str:
@@ -47,6 +51,7 @@ class Registry:
     def _client(self) -> "Iterator[MlflowClient]":
         import logging
 
+        self._require_answer()
         # Its database migrations report each step as if something were wrong.
         logging.getLogger("alembic").setLevel(logging.WARNING)
         logging.getLogger("mlflow").setLevel(logging.WARNING)
@@ -57,11 +62,28 @@ class Registry:
         try:
             yield MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
         except (OperationalError, ConnectionError) as down:
-            raise DependencyDown(f"model registry does not answer: {down}") from None
+            said = str(down).partition("\n")[0]
+            raise DependencyDown(f"model registry does not answer: {said}") from None
         except MlflowException as bad:
             if bad.error_code == "RESOURCE_DOES_NOT_EXIST":
                 raise
             raise DependencyDown(f"model registry: {bad}") from None
+
+    def _require_answer(self) -> None:
+        """MLflow itself tries for minutes before it gives up on a server that is away."""
+        try:
+            where = urlsplit(self._uri)
+            port = where.port or _PORTS.get(where.scheme)
+        except ValueError:  # several hosts: MLflow's driver knows what to do with them
+            return
+        if where.hostname is None or port is None:
+            return
+        try:
+            socket.create_connection((where.hostname, port), ANSWER_SECONDS).close()
+        except OSError as down:
+            raise DependencyDown(
+                f"model registry does not answer: {where.hostname}:{port}: {down}"
+            ) from None
 
     def publish(self, trained: list[Trained], seed: int) -> list[TargetModel]:
         """Log each model with its parameters and scores, and make it the champion."""
@@ -119,7 +141,8 @@ class Registry:
                 try:
                     version = client.get_model_version_by_alias(name, CHAMPION)
                 except MlflowException as bad:
-                    if bad.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    # The first: no such model; the second: a model without this alias.
+                    if bad.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                         raise
                     raise ModelRefused(f"no champion for {target}: run `steamline train`") from None
                 with tempfile.TemporaryDirectory() as folder:

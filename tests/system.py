@@ -196,7 +196,7 @@ class Site:
         redis_url: str,
         folder: Path,
         batch: int = 10_000,
-        **env: str,
+        env: Mapping[str, str] | None = None,
     ) -> None:
         """batch: records that the broker gets, keeps and gives away together."""
         self.bootstrap, self.batch = bootstrap, batch
@@ -214,7 +214,7 @@ class Site:
                 "STEAMLINE_REDIS_URL": redis_url,
                 "STEAMLINE_REDIS_PREFIX": self.prefix,
             }
-            | env
+            | dict(env or {})
         )
 
     def __enter__(self) -> "Site":

@@ -133,7 +133,8 @@ def train_target(
     model = TargetModel(booster.model_to_string(num_iteration=booster.best_iteration), card, "0")
     return Trained(
         model=model,
-        trees=booster.best_iteration,
+        # A round in which no leaf could be split counts as a round and leaves no tree.
+        trees=min(booster.best_iteration, booster.num_trees()),
         games=len(games),
         held_out=_judge(target, model, data, judge),
     )
