@@ -6,10 +6,17 @@ from typing import Protocol
 
 from flows.connectors.parquet import ArchiveRecord
 from flows.steps.records import Outgoing
-from schemas.time import US_PER_SECOND
+from schemas.time import US_PER_MINUTE, US_PER_SECOND
 from schemas.topics import Topic
 
 POLL_EVERY = 500
+
+STEP_EVENTS = 2_000
+"""Sent at most before a reader is awaited: far below the 5 MB a partition at which the embedded
+broker drops silently."""
+STEP_US = 3 * 60 * US_PER_MINUTE
+"""Event time sent at most before a reader is awaited. A reader may get one partition ahead of
+another by this much: half of what the score flow calls too late."""
 
 
 class Producer(Protocol):
@@ -29,13 +36,13 @@ class Pace:
     clock: Callable[[], float]
     sleep: Callable[[float], None]
     stopping: Callable[[], bool] = lambda: False
-    hold_back: Callable[[], None] | None = None
-    """Called after every event; blocks while the reader is too far behind."""
+    await_reader: Callable[[], None] | None = None
+    """Blocks until all that was sent has been read; called between steps of the replay."""
 
     @property
     def held_back(self) -> bool:
         """Whether somebody must be reading for the replay to go on."""
-        return self.hold_back is not None
+        return self.await_reader is not None
 
 
 def replay(records: Iterable[ArchiveRecord], producer: Producer, pace: Pace) -> int:
@@ -45,9 +52,16 @@ def replay(records: Iterable[ArchiveRecord], producer: Producer, pace: Pace) -> 
     """
     count = 0
     began, first_us = pace.clock(), None
+    step_count, step_us = 0, 0
     for record in records:
         if first_us is None:
-            first_us = record.occurred_at_us
+            first_us = step_us = record.occurred_at_us
+        if pace.await_reader is not None and (
+            count - step_count == STEP_EVENTS or record.occurred_at_us - step_us >= STEP_US
+        ):
+            producer.confirm()
+            pace.await_reader()
+            step_count, step_us = count, record.occurred_at_us
         if pace.speed is not None:
             due = began + (record.occurred_at_us - first_us) / US_PER_SECOND / pace.speed
             while (early := due - pace.clock()) > 0 and not pace.stopping():
@@ -61,8 +75,6 @@ def replay(records: Iterable[ArchiveRecord], producer: Producer, pace: Pace) -> 
             )
         )
         count += 1
-        if pace.hold_back is not None:
-            pace.hold_back()
         if count % POLL_EVERY == 0:
             producer.poll()
     producer.confirm()

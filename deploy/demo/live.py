@@ -29,16 +29,20 @@ def play_live(
 ) -> None:
     """Serves until `pace(...).stopping()`; the board stays up when the slate is over."""
     ensure_topics(run.settings.kafka)
+    producer = ConfirmedProducer(run.settings.kafka)
+    before = slate.records(end_us=slate.live_from_us)
+    if not pace(None).held_back:
+        # All of it is there before the first event is read, so nothing of it can come too late.
+        replay(before, producer, pace(None))
     run.start_worker()
     address = run.start_api(port)
     print(f"\nBoard: {address}/   Feed: {address}/v1/feed   (Ctrl-C ends)", flush=True)
-    producer = ConfirmedProducer(run.settings.kafka)
     stopping = pace(None).stopping
     failed: list[BaseException] = []
 
     def feed() -> None:
         try:
-            replay(slate.records(end_us=slate.live_from_us), producer, pace(None))
+            replay(before, producer, pace(None))  # used up, unless it had to wait for the worker
             replay(slate.records(start_us=slate.live_from_us), producer, pace(speed))
         except BaseException as problem:
             failed.append(problem)

@@ -8,36 +8,25 @@ from deploy import stack
 from deploy.demo.processes import Progress, Run
 from flows.replay import Pace
 
-EMBEDDED_EVENTS = 2_000
-"""Unread events at most: far below the 5 MB a partition at which the broker drops silently."""
-
 
 def pace_for(run: Run, stop: Event) -> Callable[[float | None], Pace]:
     """Speed (none: flat out) -> pace."""
     server = stack.read(run.settings.home).servers.get("kafka")
     embedded = server is not None and server.kind == "embedded"
-    hold_back = _waiting_for_the_worker(run) if embedded else None
+    await_reader = _waiting_for_the_worker(run) if embedded else None
 
     def pace(speed: float | None) -> Pace:
-        return Pace(speed, time.monotonic, time.sleep, stop.is_set, hold_back)
+        return Pace(speed, time.monotonic, time.sleep, stop.is_set, await_reader)
 
     return pace
 
 
 def _waiting_for_the_worker(run: Run) -> Callable[[], None]:
     progress: Progress | None = None
-    count = 0
 
-    def hold_back() -> None:
-        nonlocal progress, count
-        count += 1
-        if count % EMBEDDED_EVENTS:
-            return
+    def await_reader() -> None:
+        nonlocal progress
         reader = progress = progress or Progress(run.settings.kafka)
-        run.wait_for(
-            lambda: (behind := reader.behind()) is not None and behind < EMBEDDED_EVENTS,
-            "the worker to catch up",
-            seconds=600.0,
-        )
+        run.wait_for(lambda: reader.behind() == 0, "the worker to catch up", seconds=600.0)
 
-    return hold_back
+    return await_reader

@@ -20,7 +20,7 @@ def ensure_topics(settings: KafkaSettings) -> None:
     admin = AdminClient(settings.client_config())
     wanted = {topic.full(settings.prefix): contract for topic, contract in CONTRACTS.items()}
     try:
-        existing = admin.list_topics(timeout=TIMEOUT_SECONDS).topics
+        cluster = admin.list_topics(timeout=TIMEOUT_SECONDS)
         missing = [
             NewTopic(
                 name,
@@ -34,20 +34,21 @@ def ensure_topics(settings: KafkaSettings) -> None:
                 },
             )
             for name, contract in wanted.items()
-            if name not in existing
+            if name not in cluster.topics
         ]
-        if not missing:
-            return
-        for future in admin.create_topics(missing, operation_timeout=TIMEOUT_SECONDS).values():
-            try:
-                future.result()
-            except KafkaException as bad:
-                if bad.args[0].code() not in (
-                    KafkaError.TOPIC_ALREADY_EXISTS,
-                    KafkaError._UNSUPPORTED_FEATURE,  # noqa: SLF001 - the embedded broker
-                ):
-                    raise
+        # The embedded broker names a controller that it has not got: creating would wait for it.
+        if missing and (cluster.controller_id in cluster.brokers or cluster.controller_id < 0):
+            _create(admin, missing)
         for name in wanted:
             admin.list_topics(name, timeout=TIMEOUT_SECONDS)
     except KafkaException as down:
         raise DependencyDown(f"Kafka at {settings.bootstrap}: {down.args[0]}") from None
+
+
+def _create(admin: AdminClient, topics: list[NewTopic]) -> None:
+    for future in admin.create_topics(topics, operation_timeout=TIMEOUT_SECONDS).values():
+        try:
+            future.result()
+        except KafkaException as bad:
+            if bad.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise

@@ -1,5 +1,6 @@
 """Topics as the broker itself describes them after a flow made sure of them."""
 
+import time
 import uuid
 
 import pytest
@@ -40,6 +41,15 @@ def test_missing_topics_are_made_and_keep_events_however_old(kafka: KafkaBroker)
         assert config["cleanup.policy"] == "delete"
         limit = 4_194_304 if topic is Topic.DEAD_LETTERS else 1_048_576
         assert int(config["max.message.bytes"]) == limit
+
+
+def test_the_embedded_broker_makes_topics_when_they_are_asked_for(mock_kafka: str) -> None:
+    prefix = f"t{uuid.uuid4().hex[:8]}."
+    begun = time.monotonic()
+    ensure_topics(KafkaSettings(bootstrap=mock_kafka, prefix=prefix))
+    assert time.monotonic() - begun < 10, "it must not wait for a controller that is not there"
+    found = AdminClient({"bootstrap.servers": mock_kafka}).list_topics(timeout=10).topics
+    assert {topic.full(prefix) for topic in Topic} <= set(found)
 
 
 def test_a_replication_that_the_cluster_cannot_give_is_said(kafka: KafkaBroker) -> None:

@@ -130,15 +130,35 @@ def test_it_stops_while_it_waits() -> None:
     assert len(list(records)) == 1
 
 
-def test_it_can_be_held_back_after_every_event() -> None:
+def steps(records: list[ArchiveRecord]) -> list[int]:
+    """How many were sent, and confirmed, each time the reader was awaited."""
     clock = Clock()
     log = Log(clock)
     seen: list[int] = []
-    pace = Pace(None, clock, clock.sleep, hold_back=lambda: seen.append(len(log.sent)))
+
+    def await_reader() -> None:
+        assert log.confirmed_at == len(log.sent)
+        seen.append(len(log.sent))
+
+    pace = Pace(None, clock, clock.sleep, await_reader=await_reader)
     assert pace.held_back
+    assert replay(records, log, pace) == len(records)
+    return seen
+
+
+def test_a_reader_is_awaited_before_event_time_gets_far_ahead_of_it() -> None:
+    """Three hours a step: a partition must not be six ahead, where its events are too late."""
+    hours = [0, 1, 2.9, 3, 5.9, 6, 20, 20.5]
+    assert steps([archived(hour * 3_600, n) for n, hour in enumerate(hours)]) == [3, 5, 6]
+
+
+def test_a_reader_is_awaited_after_as_many_events_as_a_small_broker_holds() -> None:
+    assert steps([archived(0, n) for n in range(4_500)]) == [2_000, 4_000]
+
+
+def test_without_a_reader_to_await_nothing_holds_it_back() -> None:
+    clock = Clock()
     assert not Pace(None, clock, clock.sleep).held_back
-    assert replay([archived(0, n) for n in range(5)], log, pace) == 5
-    assert seen == [1, 2, 3, 4, 5]
 
 
 def test_nothing_to_replay() -> None:
