@@ -4,14 +4,13 @@ Pure: messages in, state out. Order and repeats do not matter, because a message
 replaces an older one; what is older, or the same again, changes nothing and says so.
 """
 
-import re
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from schemas.decisions import LOCKS, Alert, AlertKind, Prediction, Stake
-from schemas.events import GameResult, GameUpdate, LineMovement
+from schemas.events import GameResult, GameUpdate, LineMovement, day_of
 from schemas.markets import Market, Target
 from schemas.time import US_PER_MINUTE, to_us
 
@@ -29,7 +28,6 @@ SIGNALS = 50
 _SWEEP_US = 5 * US_PER_MINUTE
 # The latest a game of a local date can start in UTC, for games whose schedule is not known yet.
 _LATEST_START_US = 30 * 60 * US_PER_MINUTE
-_DATE = re.compile(r"-(\d{4})-(\d{2})-(\d{2})-")
 
 
 def event_time(message: Message) -> int:
@@ -45,11 +43,8 @@ def latest_start(game_id: str) -> int:
     >>> latest_start("mlb-2026-07-20-BOS-NYY-1") == to_us(datetime(2026, 7, 21, 6, tzinfo=UTC))
     True
     """
-    found = _DATE.search(game_id)
-    if found is None:
-        raise ValueError(f"{game_id}: no date")
-    year, month, day = (int(part) for part in found.groups())
-    return to_us(datetime(year, month, day, tzinfo=UTC)) + _LATEST_START_US
+    day = day_of(game_id)
+    return to_us(datetime(day.year, day.month, day.day, tzinfo=UTC)) + _LATEST_START_US
 
 
 @dataclass

@@ -22,7 +22,7 @@ from flows.sources.mlb_history import MORNING_US, History, no_history, read_hist
 from flows.steps.records import Outgoing
 from models.features.catalogue import CONTEXT
 from models.features.team.context import RESULTS, UPCOMING, contexts, empty
-from schemas.events import GameUpdate
+from schemas.events import GameUpdate, day_of
 from schemas.markets import GameStatus
 from schemas.time import US_PER_MINUTE, US_PER_SECOND, to_us
 from schemas.topics import Topic
@@ -66,8 +66,8 @@ def teams_of(game_id: str) -> tuple[date, str, str]:
     >>> teams_of("mlb-2026-07-20-BOS-NYY-1")
     (datetime.date(2026, 7, 20), 'NYY', 'BOS')
     """
-    _, year, month, day, away, home, _ = game_id.split("-")
-    return date(int(year), int(month), int(day)), home, away
+    *_, away, home, _ = game_id.split("-")
+    return day_of(game_id), home, away
 
 
 def read_board(root: Path, until_us: int | None = None) -> Board:
@@ -201,7 +201,7 @@ def _history(board: Board, data: Path | None, starters: bool) -> History:
     """Of real games only: simulated clubs share no more than their names with the real ones."""
     if data is None or any(seen[0].simulated for seen in board.games.values()):
         return no_history()
-    seasons = {teams_of(game_id)[0].year for game_id in board.games}
+    seasons = {day_of(game_id).year for game_id in board.games}
     history = read_history(data, seasons, set(board.games))
     return history if starters else history._replace(starters=no_history().starters)
 

@@ -1,6 +1,8 @@
 """Input events: what sources say about a game. Prices are decimal once validated."""
 
+from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -17,6 +19,17 @@ GameId = Annotated[
     ),
 ]
 """league, local date, away, home, game number of the day: doubleheaders stay apart."""
+
+
+@lru_cache(maxsize=4096)
+def day_of(game_id: str) -> date:
+    """The local date in a game id. Raises ValueError for a day that does not exist.
+
+    >>> day_of("mlb-2026-07-20-BOS-NYY-1")
+    datetime.date(2026, 7, 20)
+    """
+    return date.fromisoformat(game_id.split("-", 1)[1][:10])
+
 
 Name = Annotated[str, Field(min_length=1, max_length=64)]
 EventId = Annotated[str, Field(min_length=1, max_length=128)]

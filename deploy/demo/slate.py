@@ -1,6 +1,5 @@
 """Which day is played, from which archive, with which models."""
 
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from flows.training import training_fingerprint
 from models.features.kernel import FeatureSet
 from models.registry import Registry
 from schemas.errors import DataMissing, ModelRefused
+from schemas.events import day_of
 from schemas.settings import Settings
 from schemas.time import US_PER_MINUTE, to_us
 from schemas.topics import Topic
@@ -65,16 +65,14 @@ def prepare_archive(settings: Settings) -> Path:
 def choose_slate(archive: Path) -> Slate:
     """The last day of which enough games have a result. Raises DataMissing without one."""
     results = scan(archive, Topic.RESULTS).select("game_id").collect()["game_id"].unique().to_list()
-    by_day: dict[str, list[str]] = {}
+    by_day: dict[date, list[str]] = {}
     for game_id in results:
-        found = re.search(r"\d{4}-\d{2}-\d{2}", game_id)
-        assert found is not None, game_id
-        by_day.setdefault(found.group(), []).append(game_id)
+        by_day.setdefault(day_of(game_id), []).append(game_id)
     days = sorted(day for day, games in by_day.items() if len(games) >= MIN_GAMES)
     if not days:
         raise DataMissing(f"{archive}: no day with {MIN_GAMES} finished games")
-    day = date.fromisoformat(days[-1])
-    games = by_day[days[-1]]
+    day = days[-1]
+    games = by_day[day]
     starts = (
         scan(archive, Topic.GAMES)
         .filter(pl.col("game_id").is_in(games))

@@ -3,8 +3,6 @@
 from base64 import b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
-from functools import lru_cache
 from typing import NamedTuple
 
 from pydantic import ValidationError
@@ -12,7 +10,7 @@ from pydantic import ValidationError
 from flows.steps.records import Outgoing, Record
 from schemas.decisions import DeadLetter
 from schemas.errors import RejectedEvent
-from schemas.events import BettingSplits, Event, LineMovement
+from schemas.events import BettingSplits, Event, LineMovement, day_of
 from schemas.settings import Settings
 from schemas.time import US_PER_SECOND, from_us
 from schemas.topics import CONTRACTS, Topic
@@ -67,19 +65,13 @@ def decode(record: Record, rules: DecodeRules) -> Event:
             "future", f"dated {ahead / US_PER_SECOND:.0f} s after its own record timestamp"
         )
     try:
-        played = _day_of(event.game_id)
+        played = day_of(event.game_id)
     except ValueError as bad:
         raise RejectedEvent("invalid", f"game_id: {event.game_id!r}: {bad}") from None
     days = (from_us(event.occurred_at_us).date() - played).days
     if not -DAYS_BEFORE_GAME <= days <= DAYS_AFTER_GAME:
         raise RejectedEvent("implausible_time", f"{days} days from the day of the game")
     return event
-
-
-@lru_cache(maxsize=4096)
-def _day_of(game_id: str) -> date:
-    """The local date in a game id. Raises ValueError for a day that does not exist."""
-    return date.fromisoformat(game_id.split("-", 1)[1][:10])
 
 
 def _explain(bad: ValidationError) -> RejectedEvent:
