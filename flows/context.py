@@ -254,12 +254,6 @@ def contexts_now(
         and seen[-1].start_us <= now_us + AHEAD_US
     ]
     return [
-        Outgoing(
-            Topic.GAMES,
-            event.game_id,
-            event.event_id,
-            event.occurred_at_us,
-            event.model_dump_json().encode(),
-        )
+        Outgoing.of(Topic.GAMES, event.game_id, event.event_id, event.occurred_at_us, event)
         for event in updates(board, _history(board, data, starters), coming)
     ]

@@ -91,10 +91,4 @@ def _alert(row: Watched, signal: Signal) -> Outgoing:
         side=signal.side,
         values=signal.values,
     )
-    return Outgoing(
-        topic=Topic.ALERTS,
-        key=row.game_id,
-        message_id=alert.alert_id,
-        timestamp_us=row.as_of_us,
-        value=alert.model_dump_json().encode(),
-    )
+    return Outgoing.of(Topic.ALERTS, row.game_id, alert.alert_id, row.as_of_us, alert)

@@ -102,13 +102,7 @@ def dead_letter(record: Record, rejected: RejectedEvent) -> Outgoing:
         key_base64=None if record.key is None else b64encode(record.key).decode(),
         value_base64=b64encode(record.value).decode(),
     )
-    return Outgoing(
-        topic=Topic.DEAD_LETTERS,
-        key=source,
-        message_id=letter.letter_id,
-        timestamp_us=record.timestamp_us,
-        value=letter.model_dump_json().encode(),
-    )
+    return Outgoing.of(Topic.DEAD_LETTERS, source, letter.letter_id, record.timestamp_us, letter)
 
 
 def decode_batch(

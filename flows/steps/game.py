@@ -87,10 +87,4 @@ class GameStep:
             kind=kind,
             detail=after or f"no longer: {before}",
         )
-        return Outgoing(
-            topic=Topic.ALERTS,
-            key=game_id,
-            message_id=alert.alert_id,
-            timestamp_us=state.newest_us,
-            value=alert.model_dump_json().encode(),
-        )
+        return Outgoing.of(Topic.ALERTS, game_id, alert.alert_id, state.newest_us, alert)

@@ -1,6 +1,8 @@
 """What flows between the connectors and the steps."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
+
+from pydantic import BaseModel
 
 from schemas.decisions import FeatureHeader
 from schemas.topics import Topic
@@ -28,6 +30,13 @@ class Outgoing(NamedTuple):
     message_id: str
     timestamp_us: int
     value: bytes
+
+    @classmethod
+    def of(
+        cls, topic: Topic, key: str, message_id: str, timestamp_us: int, message: BaseModel
+    ) -> Self:
+        """With the JSON of a message as its value."""
+        return cls(topic, key, message_id, timestamp_us, message.model_dump_json().encode())
 
 
 class FeatureBlob(NamedTuple):

@@ -166,7 +166,9 @@ class Scorer:
             completeness=row.completeness,
             read_to=task.read_to,
         )
-        return _outgoing(Topic.PREDICTIONS, task, message.prediction_id, message)
+        return Outgoing.of(
+            Topic.PREDICTIONS, task.game_id, message.prediction_id, task.as_of_us, message
+        )
 
     def _stake(
         self, row: _Row, market: Market, view: MarketView, index: int, quotes: list[SideQuote]
@@ -215,7 +217,7 @@ class Scorer:
             amount=round(fraction * staking.bankroll, 2),
             refusals=refused,
         )
-        return _outgoing(Topic.STAKES, task, message.stake_id, message)
+        return Outgoing.of(Topic.STAKES, task.game_id, message.stake_id, task.as_of_us, message)
 
     def _blob(self, task: ToScore, row: Array, vector: Array) -> FeatureBlob:
         newest = {
@@ -245,11 +247,3 @@ class Scorer:
         left = max(task.start_us - task.as_of_us, 0) // US_PER_SECOND
         expires = left + self._ttl_seconds
         return FeatureBlob(task.game_id, expires, header, pack(header, vector))
-
-
-def _outgoing(
-    topic: Topic, task: ToScore, message_id: str, message: Prediction | Stake
-) -> Outgoing:
-    return Outgoing(
-        topic, task.game_id, message_id, task.as_of_us, message.model_dump_json().encode()
-    )
