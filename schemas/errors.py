@@ -13,6 +13,17 @@ class ConfigError(SteamlineError):
         self.key = key
 
 
+class OtherSnapshot(ConfigError):
+    """Recovery state that another version of Steamline wrote."""
+
+    def __init__(self, found: object, wanted: int) -> None:
+        super().__init__(
+            "recovery state",
+            f"was written by another version ({found}, not {wanted})",
+            "Start with an empty recovery folder: the topics rebuild it",
+        )
+
+
 class DependencyDown(SteamlineError):
     """A server that is needed now does not answer."""
 

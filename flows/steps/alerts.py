@@ -8,7 +8,7 @@ import msgpack
 from flows.steps.records import Outgoing
 from models.features.signals import Signal
 from schemas.decisions import Alert, AlertKind
-from schemas.errors import ConfigError
+from schemas.errors import OtherSnapshot
 from schemas.markets import Market, Side
 from schemas.topics import Topic
 
@@ -67,11 +67,7 @@ class AlertStep:
 def _restore(packed: bytes) -> frozenset[Condition]:
     stored = msgpack.unpackb(packed)
     if stored["version"] != SNAPSHOT_VERSION:
-        raise ConfigError(
-            "recovery state",
-            f"was written by another version ({stored['version']}, not {SNAPSHOT_VERSION})",
-            "Start with an empty recovery folder: the topics rebuild it",
-        )
+        raise OtherSnapshot(stored["version"], SNAPSHOT_VERSION)
     return frozenset(
         (AlertKind(kind), Market(market), Side(side) if side else None)
         for kind, market, side in stored["active"]

@@ -27,7 +27,7 @@ from models.features.layout import (
     read_record,
 )
 from models.odds import DEVIG
-from schemas.errors import ConfigError, RejectedEvent
+from schemas.errors import ConfigError, OtherSnapshot, RejectedEvent
 from schemas.events import BettingSplits, Event, GameUpdate, LineMovement
 from schemas.markets import GameStatus
 from schemas.settings import DevigMethod, Settings
@@ -363,16 +363,12 @@ class GameState:
     def restore(cls, rules: FoldRules, packed: bytes) -> "GameState":
         """Inverse of `snapshot`, also for one of another layout of the record or other books.
 
-        What it did not have is not known. Raises ConfigError where the way of writing snapshots
-        itself is another.
+        What it did not have is not known. Raises OtherSnapshot where the way of writing
+        snapshots itself is another.
         """
         stored = msgpack.unpackb(packed, strict_map_key=False)
         if stored["version"] != SNAPSHOT_VERSION:
-            raise ConfigError(
-                "recovery state",
-                f"was written by another version ({stored['version']}, not {SNAPSHOT_VERSION})",
-                "Start with an empty recovery folder: the topics rebuild it",
-            )
+            raise OtherSnapshot(stored["version"], SNAPSHOT_VERSION)
         record = read_record(stored["record"], stored["fields"], stored["context"])
         state = cls(
             rules,
