@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from urllib.request import urlopen
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from deploy.stack.process import free_port
 from flows.connectors.kafka import SCORE_GROUP
 from schemas.errors import DependencyDown
 from schemas.settings import KafkaSettings, Settings
@@ -63,7 +63,7 @@ class Run:
     def start_api(self, wanted_port: int) -> str:
         """The board's address, once it answers; another port where the wanted one is taken."""
         host = self.settings.api.host
-        port = _free_port(host, wanted_port)
+        port = free_port(wanted_port or None, host)
         address = f"http://{host}:{port}"
         self._start("api", "--host", host, "--port", str(port))
         self.wait_for(lambda: _answers(f"{address}/health"), "the API to listen")
@@ -127,18 +127,6 @@ class Run:
             except KafkaException:
                 # The embedded broker cannot, and forgets them anyway when it stops.
                 continue
-
-
-def _free_port(host: str, wanted: int) -> int:
-    for port in (wanted, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise DependencyDown(f"no free port on {host}")
 
 
 def _answers(url: str) -> bool:

@@ -137,7 +137,7 @@ def listens(port: int) -> bool:
     return True
 
 
-def free_port(preferred: int | None = None) -> int:
+def free_port(preferred: int | None = None, host: str = LOOPBACK) -> int:
     """`preferred` when nobody has it, else a free one that was not handed out before.
 
     Below the range that the kernel gives to outgoing connections, or one of those could take the
@@ -150,12 +150,12 @@ def free_port(preferred: int | None = None) -> int:
             # As the servers do: a port in TIME_WAIT from the last run is free.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind((LOOPBACK, port))
+                probe.bind((host, port))
             except OSError:
                 continue
         _handed_out.add(port)
         return port
-    raise DependencyDown("no free port on the loopback interface")
+    raise DependencyDown(f"no free port on {host}")
 
 
 def tail(log: Path) -> str:
