@@ -24,27 +24,22 @@ def publish(
     import json
     from datetime import UTC, datetime
 
+    from cli.moments import moment
     from deploy.stack import resolve
     from flows.connectors.kafka import ConfirmedProducer
     from flows.connectors.topics import ensure_topics
     from flows.context import contexts_now
     from models.features.fold import FoldRules
-    from schemas.errors import ConfigError
     from schemas.settings import Settings
     from schemas.time import to_us
 
     settings = resolve(Settings.read())
-    try:
-        moment = datetime.fromisoformat(at) if at else datetime.now(UTC)
-    except ValueError:
-        raise ConfigError("--at", f"{at!r} is no time", "Use ISO 8601") from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
+    as_of = moment("--at", at) if at else datetime.now(UTC)
     messages = contexts_now(
         archive,
         data or settings.data,
         FoldRules.of(settings).cutoff_us,
-        to_us(moment),
+        to_us(as_of),
         starters,
     )
     ensure_topics(settings.kafka)
@@ -54,6 +49,6 @@ def publish(
     producer.confirm()
     games = [message.key for message in messages]
     if as_json:
-        print(json.dumps({"as_of": moment.isoformat(), "contexts": len(games), "games": games}))
+        print(json.dumps({"as_of": as_of.isoformat(), "contexts": len(games), "games": games}))
     else:
-        print(f"{len(games)} contexts as of {moment:%Y-%m-%d %H:%M} UTC")
+        print(f"{len(games)} contexts as of {as_of:%Y-%m-%d %H:%M} UTC")

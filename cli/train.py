@@ -23,8 +23,8 @@ def train(
     import json
     import sys
     from dataclasses import asdict
-    from datetime import UTC, datetime
 
+    from cli.moments import moment
     from deploy.stack import resolve
     from flows.training import train_from_archive
     from models.registry import Registry
@@ -32,10 +32,7 @@ def train(
     from schemas.time import to_us
 
     settings = resolve(Settings.read())
-    moment = datetime.fromisoformat(until) if until else None
-    if moment is not None and moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    until_us = None if moment is None else to_us(moment)
+    until_us = to_us(moment("--until", until)) if until else None
 
     def tell(stage: str) -> None:
         print(stage, file=sys.stderr, flush=True)
