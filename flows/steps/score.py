@@ -10,7 +10,7 @@ from flows.steps.alerts import Watched
 from flows.steps.game import ToScore
 from flows.steps.records import FeatureBlob, Outgoing
 from models.boosters.scoring import COLUMN_OF, MARKET_OF, Outcome, TargetModel
-from models.features.arrays import Array
+from models.features.arrays import Array, count
 from models.features.catalogue import CATALOGUE, NAMES, Category, Source
 from models.features.kernel import FeatureSet
 from models.features.layout import GAME, MARKET_INDEX, ORDER_BITS
@@ -53,6 +53,8 @@ class _Row:
     task: ToScore
     completeness: float
     outcomes: dict[Target, Outcome]
+    quoted_books: list[int]
+    """Per market: books with a price up, stale ones included."""
 
 
 class Scorer:
@@ -74,6 +76,7 @@ class Scorer:
         view = self._features.view(rows)
         vectors = self._features.vectors(rows, view)
         complete = np.isfinite(vectors).mean(axis=1).tolist()
+        quoted = count(view.quoted).tolist()
         outcomes = {
             target: model.outcomes(
                 vectors, view.consensus[:, COLUMN_OF[target]], view.line[:, COLUMN_OF[target]]
@@ -88,7 +91,7 @@ class Scorer:
                 for target, column in outcomes.items()
                 if task.lock_reason is None and (outcome := column[index]) is not None
             }
-            row = _Row(task, complete[index], priced)
+            row = _Row(task, complete[index], priced, quoted[index])
             quotes = {
                 market: self._best(view, index, market, priced.get(target))
                 for market, target in STAKED.items()
@@ -181,7 +184,7 @@ class Scorer:
         refused = refusals(
             Candidate(
                 locked=task.lock_reason is not None,
-                quoted_books=int(view.quoted[index, column].sum()),
+                quoted_books=row.quoted_books[column],
                 fresh_books=int(view.books[index, column]),
                 best=best,
                 probability=chance,
