@@ -6,6 +6,7 @@ from typing import Protocol
 
 from flows.connectors.parquet import ArchiveRecord
 from flows.steps.records import Outgoing
+from schemas.events import GameResult
 from schemas.time import US_PER_MINUTE, US_PER_SECOND
 from schemas.topics import Topic
 
@@ -83,8 +84,6 @@ def replay(records: Iterable[ArchiveRecord], producer: Producer, pace: Pace) -> 
 
 def final_scores(records: Iterable[ArchiveRecord]) -> dict[str, tuple[int, int]]:
     """Game id -> home and away score, of the results among the records."""
-    from schemas.events import GameResult
-
     results = (
         GameResult.model_validate_json(record.value)
         for record in records

@@ -46,8 +46,8 @@ def play_once(run: Run, slate: Slate, pace: Pace) -> Summary:
     """Sends the slate, has it scored by a worker, and reads back what came out."""
     kafka = run.settings.kafka
     ensure_topics(kafka)
-    scores = final_scores(slate.records())
-    inputs = (record for record in slate.records() if record.topic in INPUTS)
+    scores = final_scores(slate.records(topics=(Topic.RESULTS,)))
+    inputs = slate.records(topics=INPUTS)
     producer = ConfirmedProducer(kafka)
     progress = Progress(kafka)
     if pace.held_back:

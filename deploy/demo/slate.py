@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from flows.connectors.manifest import read_manifest
-from flows.connectors.parquet import ArchiveRecord, read_archive, scan
+from flows.connectors.parquet import PLAYED, ArchiveRecord, read_archive, scan
 from flows.training import training_fingerprint
 from models.features.kernel import FeatureSet
 from models.registry import Registry
@@ -40,10 +40,13 @@ class Slate:
     live_from_us: int
 
     def records(
-        self, start_us: int | None = None, end_us: int | None = None
+        self,
+        start_us: int | None = None,
+        end_us: int | None = None,
+        topics: Sequence[Topic] = PLAYED,
     ) -> Iterator[ArchiveRecord]:
-        """The slate's events in event-time order, results included."""
-        return read_archive(self.archive, start_us=start_us, end_us=end_us, games=set(self.games))
+        """The slate's events in event-time order, results included unless `topics` says else."""
+        return read_archive(self.archive, topics, start_us, end_us, set(self.games))
 
 
 def prepare_archive(settings: Settings) -> Path:
