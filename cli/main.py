@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from cli import api, context, data, demo, features, score, stack, train
+from cli import api, context, data, demo, features, leakcheck, parity, score, stack, train
 
 app = typer.Typer(
     name="steamline",
@@ -27,6 +27,8 @@ score.app.command("context")(context.publish)
 app.command("train")(train.train)
 app.command("api")(api.api_command)
 app.command("demo")(demo.demo)
+app.command("parity")(parity.parity)
+app.command("leakcheck")(leakcheck.leakcheck)
 
 
 def main() -> None:

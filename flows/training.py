@@ -4,15 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from flows.connectors import manifest
-from flows.connectors.parquet import read_archive
-from models.boosters.dataset import build_training_set
+from flows.offline import samples
+from models.boosters.dataset import DECISION_MINUTES, build_training_set
 from models.boosters.training import Trained, train_all
-from models.features.fold import FoldRules
 from models.features.kernel import FeatureSet
-from schemas.errors import DataMissing
-from schemas.events import Event
 from schemas.settings import Settings
-from schemas.topics import CONTRACTS
 
 
 def training_fingerprint(archive: Path, until_us: int | None) -> str:
@@ -33,16 +29,9 @@ def train_from_archive(
     """
     features = FeatureSet.of(settings)
     tell("features")
-    events = (
-        event
-        for record in read_archive(archive, end_us=until_us)
-        if isinstance(
-            event := CONTRACTS[record.topic].model.model_validate_json(record.value), Event
-        )
+    data = build_training_set(
+        part for _, part in samples(archive, settings, DECISION_MINUTES, until_us)
     )
-    data = build_training_set(events, FoldRules.of(settings), features)
-    if not len(data):
-        raise DataMissing(f"{archive}: no finished game")
     return train_all(
         data,
         features.hash,

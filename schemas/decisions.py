@@ -1,9 +1,9 @@
 """Output messages: features, predictions, stakes, alerts, dead letters."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from schemas.events import GameId, Name
 from schemas.markets import Market, Side, Target
@@ -23,7 +23,23 @@ class Message(BaseModel):
     simulated: bool = False
 
 
-class FeatureHeader(Message):
+class Decided(Message):
+    """What rests on events before the game's cutoff alone, or is refused."""
+
+    cutoff_us: Micros
+    """Latest event time that features may use."""
+
+    @model_validator(mode="after")
+    def _before_cutoff(self) -> Self:
+        if self.as_of_us > self.cutoff_us:
+            raise ValueError(
+                f"as_of_us: {self.as_of_us} is after cutoff_us {self.cutoff_us}: "
+                "features have used an event that they must not see"
+            )
+        return self
+
+
+class FeatureHeader(Decided):
     """What stands before the float32 bytes of a stored vector."""
 
     feature_set: str
@@ -51,7 +67,7 @@ class SideQuote(BaseModel):
     """Expected return per unit staked, given no push; none where no model priced the side."""
 
 
-class Prediction(Message):
+class Prediction(Decided):
     """One target of one game at one position."""
 
     prediction_id: str
@@ -59,7 +75,6 @@ class Prediction(Message):
     model_version: str
     feature_set: str
     start_time_us: Micros
-    cutoff_us: Micros
     line: float | None = None
     """Total runs that `probability` refers to; none for the moneyline."""
     probability: Probability

@@ -252,13 +252,18 @@ def _require_archive(root: Path) -> None:
         )
 
 
-def scan(root: Path, topic: Topic) -> pl.LazyFrame:
+def scan(
+    root: Path, topic: Topic, first_us: int | None = None, last_us: int | None = None
+) -> pl.LazyFrame:
     """All rows of a topic in archive order; no rows where the archive lacks the topic.
 
+    Of the days from `first_us` to `last_us` only, where these are given.
     Raises DataMissing where there is no archive, or one with the columns of another version.
     """
     _require_archive(root)
-    files = list(_files(root, topic).values())
+    first = from_us(first_us).date().isoformat() if first_us is not None else ""
+    last = from_us(last_us).date().isoformat() if last_us is not None else "9999"
+    files = [path for day, path in _files(root, topic).items() if first <= day <= last]
     if not files:
         return pl.LazyFrame(schema=topic_schema(topic))
     for path in files:

@@ -234,6 +234,7 @@ class Scorer:
             game_id=task.game_id,
             position=task.position,
             as_of_us=task.as_of_us,
+            cutoff_us=task.cutoff_us,
             simulated=task.simulated,
             feature_set=self._features.hash,
             count=len(CATALOGUE),

@@ -1,22 +1,31 @@
-"""Training rows: the live fold and the live kernel, stopped at decision times."""
+"""Training rows: what the live flow's features were when it scored, at decision times."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 
 from models.features.arrays import Array
-from models.features.fold import FoldRules, GameState
+from models.features.history import History
 from models.features.kernel import FeatureSet
-from models.features.layout import GAME
-from schemas.errors import DataMissing, RejectedEvent
-from schemas.events import BettingSplits, Event, GameResult, LineMovement
+from models.features.offline import Features, features_at
+from schemas.errors import DataMissing
 from schemas.time import US_PER_MINUTE
 
 DECISION_MINUTES: tuple[int, ...] = (60, 120, 180, 360, 720)
 """Minutes before first pitch; of the positions from one to the next earlier, the last is taken."""
 
-_KERNEL_BATCH = 512
+
+@dataclass(frozen=True)
+class Sample:
+    """Decisions of some games and what they rest on."""
+
+    rows: pl.DataFrame
+    """game_id, position, as_of_us, start_us (as known then), home_score, away_score (null where
+    the game is not over), by game, then position."""
+    features: Features
+    """Rows in the same order."""
 
 
 @dataclass(frozen=True)
@@ -43,90 +52,57 @@ class TrainingSet:
         return len(self.game)
 
 
-@dataclass
-class _Sampled:
-    """Minutes before first pitch -> (as-of, start, record) of the last scorable position."""
-
-    at: dict[int, tuple[int, int, bytes]] = field(default_factory=dict)
-
-    def take(self, state: GameState) -> None:
-        start = int(state.record["start_us"][0])
-        left = (start - state.as_of_us) / US_PER_MINUTE
-        reached = [minutes for minutes in DECISION_MINUTES if left >= minutes]
-        if reached:
-            self.at[reached[-1]] = (state.as_of_us, start, state.record.tobytes())
-
-
-def build_training_set(
-    events: Iterable[Event], rules: FoldRules, features: FeatureSet
-) -> TrainingSet:
-    """Rows of every game that has a result. Raises DataMissing without any.
-
-    events: in event-time order, results among them. What the live flow would reject as too
-    late or of an unknown book is left out here too.
-    """
-    states: dict[str, GameState] = {}
-    sampled: dict[str, _Sampled] = {}
-    results: dict[str, tuple[int, int]] = {}
-    for event in events:
-        if isinstance(event, GameResult):
-            results[event.game_id] = (event.home_score, event.away_score)
-            states.pop(event.game_id, None)
-            continue
-        if isinstance(event, LineMovement | BettingSplits) and event.book not in rules.book_index:
-            continue
-        state = states.get(event.game_id)
-        if state is None:
-            state = states[event.game_id] = GameState(rules)
-        try:
-            state.fold(event)
-        except RejectedEvent:
-            continue
-        if state.wants_scoring(event):
-            sampled.setdefault(event.game_id, _Sampled()).take(state)
-            state.dirty = False
-    rows = sorted(
-        (as_of, game_id, start, record)
-        for game_id, samples in sampled.items()
-        if game_id in results
-        for as_of, start, record in samples.at.values()
-    )
-    if not rows:
-        raise DataMissing("no game with both prices before the cutoff and a result")
-    return _assemble(rows, results, features)
-
-
-def _assemble(
-    rows: list[tuple[int, str, int, bytes]],  # (as-of, game id, start as known then, record)
-    results: dict[str, tuple[int, int]],
+def sample(
+    history: History,
     features: FeatureSet,
-) -> TrainingSet:
+    minutes: Sequence[int] = DECISION_MINUTES,
+    over: bool = True,
+) -> Sample:
+    """The last position that was scored before each decision time.
+
+    over: only games that have a result.
+    """
+    left = pl.col("start_us") - pl.col("as_of_us")
+    reached = [(left >= one * US_PER_MINUTE).cast(pl.Int32) for one in minutes]
+    rows = (
+        history.scored()
+        .with_columns(pl.sum_horizontal(reached).alias("reached"))
+        .filter(pl.col("reached") > 0)
+        .group_by("game_id", "reached", maintain_order=True)
+        .last()
+        .join(history.results, on="game_id", how="inner" if over else "left", maintain_order="left")
+        .drop("reached")
+        .sort("game_id", "position")
+    )
+    return Sample(rows, features_at(history, rows, features))
+
+
+def build_training_set(samples: Iterable[Sample]) -> TrainingSet:
+    """All rows of games that have a result. Raises DataMissing without any."""
+    parts = list(samples)
+    rows = pl.concat([part.rows for part in parts]) if parts else pl.DataFrame()
+    if rows.is_empty():
+        raise DataMissing("no game with both prices before the cutoff and a result")
     # A start that moved splits a game's rows: all of them go to its last known start.
-    last_start = {game_id: start for _, game_id, start, _ in rows}
-    rows = sorted(rows, key=lambda row: (last_start[row[1]], row[1], row[0]))
-    game_ids = list(dict.fromkeys(row[1] for row in rows))
-    number = {game_id: index for index, game_id in enumerate(game_ids)}
-    game = np.array([number[row[1]] for row in rows])
-    vectors, consensus, line = [], [], []
-    for batch in _batches([row[3] for row in rows]):
-        view = features.view(batch)
-        vectors.append(features.vectors(batch, view))
-        consensus.append(view.consensus)
-        line.append(view.line)
+    last = pl.col("start_us").sort_by("as_of_us", "position").last().over("game_id")
+    rows = rows.with_row_index("place").with_columns(last_us=last)
+    over = pl.col("home_score").is_not_null()
+    rows = rows.filter(over).sort("last_us", "game_id", "as_of_us", "position")
+    place = rows["place"].to_numpy()
+    game_ids = rows["game_id"].unique(maintain_order=True)
+    game = rows["game_id"].cast(pl.Enum(game_ids)).to_physical().cast(pl.Int64).to_numpy()
+    vectors, consensus, line = (
+        np.concatenate([part.features[field] for part in parts])[place] for field in range(3)
+    )
     return TrainingSet(
         game=game,
-        game_ids=game_ids,
-        as_of_us=np.array([row[0] for row in rows]),
-        start_us=np.array([last_start[row[1]] for row in rows]),
-        vectors=np.concatenate(vectors),
-        consensus=np.concatenate(consensus),
-        line=np.concatenate(line),
-        home_score=np.array([results[row[1]][0] for row in rows], np.float64),
-        away_score=np.array([results[row[1]][1] for row in rows], np.float64),
+        game_ids=game_ids.to_list(),
+        as_of_us=rows["as_of_us"].to_numpy(),
+        start_us=rows["last_us"].to_numpy(),
+        vectors=vectors,
+        consensus=consensus,
+        line=line,
+        home_score=rows["home_score"].cast(pl.Float64).to_numpy(),
+        away_score=rows["away_score"].cast(pl.Float64).to_numpy(),
         weight=1.0 / np.bincount(game)[game],
     )
-
-
-def _batches(records: list[bytes]) -> Iterator[Array]:
-    for begin in range(0, len(records), _KERNEL_BATCH):
-        yield np.frombuffer(b"".join(records[begin : begin + _KERNEL_BATCH]), GAME)

@@ -12,7 +12,7 @@ import numpy as np
 from models.features.arrays import Array
 from schemas.decisions import FeatureHeader
 
-FORMAT = 1
+FORMAT = 2
 
 
 class Packed(NamedTuple):

@@ -22,7 +22,7 @@ from flows.connectors.redis import FeatureSink, FeatureSinkPartition
 from flows.steps.records import FeatureBlob
 from models.features.catalogue import NAMES
 from models.features.kernel import FeatureSet
-from models.features.stored import pack
+from models.features.stored import FORMAT, pack
 from schemas.decisions import FeatureHeader
 from schemas.errors import ConfigError, DependencyDown
 from schemas.settings import RedisSettings, Settings
@@ -41,6 +41,7 @@ def blob(game_id: str, seed: int = 1, feature_set: str = FEATURE_SET, **over: in
         game_id=game_id,
         position=seed,
         as_of_us=samples.at(seed),
+        cutoff_us=samples.START,
         feature_set=feature_set,
         count=len(vector),
         completeness=0.9,
@@ -124,7 +125,9 @@ def test_another_feature_set_width_or_format_is_refused_and_says_why(
     )
     client = connect(redis)
     client.set(feature_key(redis.prefix, GAMES[3]), b"\xc1 no msgpack")
-    client.set(feature_key(redis.prefix, GAMES[4]), msgpack.packb([2, FEATURE_SET, b"", b""]))
+    client.set(
+        feature_key(redis.prefix, GAMES[4]), msgpack.packb([FORMAT + 1, FEATURE_SET, b"", b""])
+    )
     client.close()
     found = store.read(GAMES)
     assert found.games == (GAMES[0],)
@@ -134,7 +137,7 @@ def test_another_feature_set_width_or_format_is_refused_and_says_why(
     assert f"these settings read {FEATURE_SET}" in found.refused[GAMES[1]]
     assert f"({WIDTH - 1} features)" in found.refused[GAMES[2]]
     assert found.refused[GAMES[3]].startswith("not a stored vector")
-    assert "format 2" in found.refused[GAMES[4]]
+    assert f"format {FORMAT + 1}" in found.refused[GAMES[4]]
 
 
 def test_other_settings_make_another_feature_set(

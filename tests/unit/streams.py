@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from models.features.catalogue import CONTEXT, SPLIT_SOURCES
 from models.features.fold import FoldRules, GameState
-from schemas.events import BettingSplits, Event, LineMovement, QuoteStatus
+from schemas.events import BettingSplits, Event, GameUpdate, LineMovement, QuoteStatus
 from schemas.markets import Market
 from schemas.settings import Settings
 from schemas.time import US_PER_MINUTE, US_PER_SECOND
@@ -121,6 +121,49 @@ def streams(
     """In the order of time: a schedule, then events of `first` .. `last`."""
     times = draw(st.lists(moments(first, last), max_size=most, unique=True))
     return [samples.game(0), *(draw(events_at(at_us)) for at_us in sorted(times))]
+
+
+@st.composite
+def updates(draw: st.DrawFn, at_us: int) -> GameUpdate:
+    """The start moved, or another status."""
+    context = draw(st.sampled_from([None, {}, {"home_form": 0.5}, {"park_factor": 1.25}]))
+    moved = draw(st.sampled_from([0, 0, -90, -5, 5, 30, 60, 240])) * US_PER_MINUTE
+    return samples.game(
+        occurred_at_us=at_us,
+        source=draw(st.sampled_from(["odds", "scraper", "schedule", "another"])),
+        start_time_us=samples.START + moved,
+        status=draw(st.sampled_from(["scheduled"] * 4 + ["live", "postponed"])),
+        quotes_stand=draw(st.booleans()),
+        context=context,
+        context_as_of_us=None if context is None else at_us - 5,
+    )
+
+
+@st.composite
+def disorder(draw: st.DrawFn, most: int = 30) -> list[Event]:
+    """Late, repeated, at equal times, of two games, from too many sources, past the cutoff.
+
+    Over more time than the lateness horizon.
+    """
+    hour = 60 * US_PER_MINUTE
+    first, last = samples.OPEN - 2 * hour, samples.START + 2 * hour
+    found: list[Event] = []
+    for at_us in draw(st.lists(moments(first, last), min_size=1, max_size=most)):
+        event = draw(st.one_of(events_at(at_us), events_at(at_us), updates(at_us)))
+        changed: dict[str, object] = {"settles": draw(st.integers(0, 3)) > 0}
+        if draw(st.integers(0, 5)) == 0:
+            changed["game_id"] = samples.OTHER
+        if draw(st.integers(0, 3)) == 0:
+            changed["source"] = f"source {draw(st.integers(0, 6))}"
+        if draw(st.integers(0, 9)) == 0 and found:
+            changed["event_id"] = draw(st.sampled_from(found)).event_id
+        if draw(st.integers(0, 15)) == 0 and not isinstance(event, GameUpdate):
+            changed["book"] = "corner bookie"
+        found.append(event.model_copy(update=changed))
+    for _ in range(draw(st.integers(0, 4))):
+        found.append(draw(st.sampled_from(found)))
+    late = draw(st.lists(st.sampled_from(found), max_size=6))
+    return late + sorted(found, key=lambda event: event.occurred_at_us) + late
 
 
 def fold_all(events: Iterable[Event], rules: FoldRules = RULES) -> GameState:

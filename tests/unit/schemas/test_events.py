@@ -220,6 +220,12 @@ EVENT = COMMON | {
     "settles": st.booleans(),
 }
 MESSAGE = COMMON | {"position": st.integers(1, 10**6), "as_of_us": TIMES}
+_MIDDLE = 2_524_608_000_000_000
+DECIDED = MESSAGE | {
+    "as_of_us": st.integers(946_684_800_000_000, _MIDDLE),
+    "cutoff_us": st.integers(_MIDDLE, 4_102_444_800_000_000),
+}
+"""As-of not after the cutoff."""
 QUOTES = st.builds(
     SideQuote,
     side=st.sampled_from(["home", "away"]),
@@ -262,13 +268,12 @@ BY_TOPIC: dict[Topic, st.SearchStrategy[BaseModel]] = {
     ),
     Topic.PREDICTIONS: st.builds(
         Prediction,
-        **MESSAGE,
+        **DECIDED,
         prediction_id=NAMES,
         target=st.sampled_from(["moneyline", "total", "runs"]),
         model_version=NAMES,
         feature_set=NAMES,
         start_time_us=TIMES,
-        cutoff_us=TIMES,
         line=st.one_of(st.none(), st.floats(0.5, 30)),
         probability=SHARES,
         market_probability=SHARES,
@@ -367,7 +372,7 @@ def test_an_impossible_message_is_refused(
 @given(
     st.builds(
         FeatureHeader,
-        **MESSAGE,
+        **DECIDED,
         feature_set=NAMES,
         count=st.integers(1, 10**4),
         completeness=SHARES,

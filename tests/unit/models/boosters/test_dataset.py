@@ -9,14 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.boosters.dataset import DECISION_MINUTES, TrainingSet, build_training_set
+from models.boosters.dataset import DECISION_MINUTES, TrainingSet, build_training_set, sample
 from models.features.catalogue import NAMES
+from models.features.history import History
 from models.features.kernel import FeatureSet
 from schemas.errors import DataMissing
 from schemas.events import Event, LineMovement
 from schemas.settings import Settings
 from schemas.time import US_PER_MINUTE
 from tests import samples
+from tests.unit.frames import frames_of
 from tests.unit.streams import CUTOFF, RULES, fold_all, seconds, splits, streams
 
 FEATURES = FeatureSet.of(Settings())
@@ -25,9 +27,11 @@ DAY = 24 * 60
 
 
 def build(events: Sequence[Event]) -> TrainingSet:
-    return build_training_set(
-        sorted(events, key=lambda event: event.occurred_at_us), RULES, FEATURES
-    )
+    return build_in_order(sorted(events, key=lambda event: event.occurred_at_us))
+
+
+def build_in_order(events: Sequence[Event]) -> TrainingSet:
+    return build_training_set([sample(History.of(frames_of(events), RULES), FEATURES)])
 
 
 def before(minutes: float, book: str = "pinnacle", **over: Any) -> LineMovement:
@@ -167,7 +171,7 @@ def test_what_the_live_flow_refuses_is_left_out() -> None:
     assert build([*whole_game(), unknown, strange]).vectors.tobytes() == plain.vectors.tobytes()
     ordered = sorted(whole_game(), key=lambda event: event.occurred_at_us)
     ordered.insert(-1, before(11 * 60, home=1.2, away=4.6, event_id="late"))
-    late = build_training_set(ordered, RULES, FEATURES)
+    late = build_in_order(ordered)
     assert late.vectors.tobytes() == plain.vectors.tobytes()
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from flows.sources.simulated_truth import Day, Slate, truth_of
 from flows.sources.simulator import simulate_day
-from models.boosters.dataset import TrainingSet, build_training_set
+from models.boosters.dataset import TrainingSet, build_training_set, sample
 from models.boosters.training import (
     MIN_GAMES,
     STOP_SHARE,
@@ -18,11 +18,13 @@ from models.boosters.training import (
 )
 from models.features.arrays import Array
 from models.features.fold import FoldRules
+from models.features.history import History
 from models.features.kernel import FeatureSet
 from schemas.errors import DataMissing
 from schemas.events import Event, LineMovement
 from schemas.markets import Target
 from schemas.settings import Settings
+from tests.unit.frames import frames_of
 
 HOUR = 3_600_000_000
 FEATURES = FeatureSet.of(Settings())
@@ -69,7 +71,8 @@ def season(edge: float) -> Market:
                 events.append(event)
             seen.add(event.game_id)
     events.sort(key=lambda event: event.occurred_at_us)
-    return Market(build_training_set(events, FoldRules.of(Settings()), FEATURES), truth)
+    history = History.of(frames_of(events), FoldRules.of(Settings()))
+    return Market(build_training_set([sample(history, FEATURES)]), truth)
 
 
 @pytest.fixture(scope="module")
