@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from cli.quality import quality
+
 if TYPE_CHECKING:
     from flows.connectors.manifest import Manifest
     from flows.sources.tally import Tally
@@ -24,6 +26,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stand
 Data = Annotated[Path | None, typer.Option(help="Data folder. Default: STEAMLINE_DATA.")]
 Context = Annotated[bool, typer.Option(help="Add team context to the games (see `data context`).")]
 Starters = Annotated[bool, typer.Option(help="Use who started, which the files tell in hindsight.")]
+
+app.command()(quality)
 
 
 class Source(StrEnum):

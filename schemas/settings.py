@@ -121,7 +121,8 @@ class AlertSettings(Section):
     a line that stands still against 75 % is the example of bettinginwi.com/glossary/line-movement.
     A sharp quote 2 points ahead of a soft one is the mark of
     theoddsapi.com/guides/sharp-lines-pinnacle; half of it for the medians of many books. The
-    least changes of 0.01 are ours: some four cents, so that rounding does not count as a move.
+    least changes of 0.01 and the 0.001 of an arbitrage are ours: some four cents of a price, and
+    more than rounding gives.
     """
 
     steam_books: int = Field(default=3, ge=2, le=16)
@@ -136,7 +137,7 @@ class AlertSettings(Section):
     """Least change of the consensus in 180 min against those tickets."""
     freeze_tickets: float = Field(default=75.0, ge=50.0, le=100.0)
     """Percent of tickets on one side from which a price that stands still for 180 min is frozen."""
-    arbitrage_profit: float = Field(default=0.0, ge=0.0, lt=1.0)
+    arbitrage_profit: float = Field(default=0.001, ge=0.0, lt=1.0)
     """Both best prices together must pay more than this per unit staked."""
     leader_change: float = Field(default=0.01, gt=0.0, lt=1.0)
     """By how much sharp books must have moved ahead of soft ones in 15 min."""

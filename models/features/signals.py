@@ -4,7 +4,9 @@ Each rule is a mask over rows of vectors; `NaN` meets no condition, so what cann
 no signal. Where the thresholds come from: `schemas.settings.AlertSettings`.
 """
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterator
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -23,31 +25,76 @@ _DIGITS = 6
 
 
 class Signal(NamedTuple):
-    """A condition that holds at one position of one game."""
+    """A condition that holds at one position of one game.
+
+    Most hold on from the position before and are told to nobody, so words come when asked for.
+    """
 
     kind: AlertKind
     market: Market
     side: Side | None
     """What it speaks for; none for an arbitrage."""
-    detail: str
-    values: dict[str, float]
-    """The features that it rests on, by catalogue name."""
+    features: tuple[str, ...]
+    """Those it rests on, by catalogue name; what the rule cannot do without comes first."""
+    numbers: tuple[float, ...]
+    """Their values; NaN where not known."""
+    prices: tuple[tuple[float, str], ...] = ()
+    """Of an arbitrage: best price and book of either side."""
+    line: float = 0.0
+    """Of an arbitrage: what the prices are for."""
 
     @property
     def condition(self) -> tuple[AlertKind, Market, Side | None]:
         """What begins, lasts and ends; the numbers may change meanwhile."""
         return self.kind, self.market, self.side
 
+    @property
+    def values(self) -> dict[str, float]:
+        return {
+            name: round(number, _DIGITS) + 0.0  # no -0.0
+            for name, number in zip(self.features, self.numbers, strict=True)
+            if math.isfinite(number)
+        }
+
+    @property
+    def detail(self) -> str:
+        """In words."""
+        first, second = SIDES[self.market]
+        told = self.numbers
+        if self.side is None:
+            sides = " and ".join(
+                f"{side} {price:.2f} at {book}"
+                for side, (price, book) in zip((first, second), self.prices, strict=True)
+            )
+            line = f" on {self.line:g}" if self.market.value in LINED else ""
+            return f"{sides}{line} pay {1 / (1 + told[0]) - 1:.1%} whoever wins"
+        if self.kind is AlertKind.STEAM:
+            minutes = self.features[0].rpartition("_")[2].removesuffix("m")
+            return (
+                f"net {abs(told[0]):.0f} books to {self.side} in {minutes} min, "
+                f"consensus by {abs(told[1]):.1%}"
+            )
+        if self.kind is AlertKind.LEADER_MOVE:
+            return (
+                f"sharp books {abs(told[0]):.1%} ahead to {self.side} in 15 min, "
+                "the market has not moved"
+            )
+        other = second if self.side is first else first
+        public = f"{max(told[0], 100 - told[0]):.0f}% of tickets on {other}"
+        if self.kind is AlertKind.REVERSE_LINE:
+            return f"{public}, price by {abs(told[1]):.1%} to {self.side} in 3 h"
+        return f"{public}, and the price has not moved in 3 h"
+
 
 class _Held(NamedTuple):
     """One rule over all rows."""
 
     kind: AlertKind
-    markets: tuple[Market, ...]
+    markets: tuple[str, ...]
     sign: Array
     """(n, markets) above 0 speaks for the first side, below 0 for the second, 0 is silent."""
-    features: tuple[str, ...]
-    """Without the market's prefix; those that must be known for the rule to hold come first."""
+    features: dict[str, Array]
+    """Name without the market's prefix -> (n, markets)."""
 
 
 class Signals:
@@ -66,63 +113,64 @@ class Signals:
         with np.errstate(invalid="ignore"):
             rules = list(self._rules(vectors))
         for held in rules:
-            for row, column in np.argwhere(held.sign):
-                market = held.markets[column]
-                sign = float(held.sign[row, column])
-                found[row].append(self._signal(held, market, sign, vectors[row], view, row))
+            for row, column in np.argwhere(held.sign).tolist():
+                found[row].append(self._signal(held, row, column, view))
         return found
 
     def _rules(self, vectors: Array) -> Iterator[_Held]:
         wanted = self._settings
-        window = wanted.steam_minutes
-        steam, change = (_each(vectors, SPLIT, f"{what}_{window}m") for what in ("steam", "change"))
+        window = f"{wanted.steam_minutes}m"
+        steam, change = (_each(vectors, SPLIT, f"{what}_{window}") for what in ("steam", "change"))
         yield _Held(
             AlertKind.STEAM,
-            _markets(SPLIT),
+            SPLIT,
             np.where(
                 (np.abs(steam) >= wanted.steam_books)
                 & (change * np.sign(steam) >= wanted.steam_change),
                 np.sign(steam),
                 0,
             ),
-            (f"steam_{window}m", f"change_{window}m"),
+            {f"steam_{window}": steam, f"change_{window}": change},
         )
-        lean = _each(vectors, SPLIT, "tickets") - 50
-        reverse = _each(vectors, SPLIT, "reverse_movement")
+        tickets, handle, reverse, change, frozen = (
+            _each(vectors, SPLIT, what)
+            for what in ("tickets", "handle", "reverse_movement", "change_180m", "line_freeze")
+        )
         yield _Held(
             AlertKind.REVERSE_LINE,
-            _markets(SPLIT),
+            SPLIT,
             np.where(
-                (np.abs(lean) >= wanted.reverse_tickets - 50)
+                (np.abs(tickets - 50) >= wanted.reverse_tickets - 50)
                 & (np.abs(reverse) >= wanted.reverse_change),
                 np.sign(reverse),
                 0,
             ),
-            ("tickets", "reverse_movement", "handle"),
+            {"tickets": tickets, "reverse_movement": reverse, "handle": handle},
         )
-        # 0 where the price moves, whatever the threshold: only a frozen one has a lean here.
-        frozen = _each(vectors, SPLIT, "line_freeze")
         yield _Held(
             AlertKind.LINE_FREEZE,
-            _markets(SPLIT),
+            SPLIT,
+            # 0 where the price moves: only a frozen one has a lean here.
             np.where(np.abs(frozen) >= wanted.freeze_tickets - 50, -np.sign(frozen), 0),
-            ("tickets", "change_180m", "handle"),
+            {"tickets": tickets, "change_180m": change, "handle": handle},
         )
-        margin = _each(vectors, PRICED, "arbitrage_margin")
+        margin, minutes = (
+            _each(vectors, PRICED, f"arbitrage_{what}") for what in ("margin", "minutes")
+        )
         yield _Held(
             AlertKind.ARBITRAGE,
-            _markets(PRICED),
+            PRICED,
             # Paid per unit staked: 1 / (1 + margin) - 1.
             np.where(margin < -wanted.arbitrage_profit / (1 + wanted.arbitrage_profit), 1, 0),
-            ("arbitrage_margin", "arbitrage_minutes"),
+            {"arbitrage_margin": margin, "arbitrage_minutes": minutes},
         )
         lead, moved, ahead = (
-            _each(vectors, ("moneyline",), what)
+            _each(vectors, PRICED[:1], what)
             for what in ("sharp_lead_15m", "change_15m", "sharp_less_soft")
         )
         yield _Held(
             AlertKind.LEADER_MOVE,
-            (Market.MONEYLINE,),
+            PRICED[:1],
             # The middle of all books has made less than half of the way, and the gap is open.
             np.where(
                 (np.abs(lead) >= wanted.leader_change)
@@ -131,59 +179,34 @@ class Signals:
                 np.sign(lead),
                 0,
             ),
-            ("sharp_lead_15m", "change_15m", "sharp_less_soft"),
+            {"sharp_lead_15m": lead, "change_15m": moved, "sharp_less_soft": ahead},
         )
 
-    def _signal(
-        self, held: _Held, market: Market, sign: float, vector: Array, view: MarketView, row: int
-    ) -> Signal:
-        paid = held.kind is AlertKind.ARBITRAGE
-        sides = SIDES[market] if sign > 0 else SIDES[market][::-1]
-        names = [f"{market.value}_{what}" for what in held.features]
-        values = {
-            name: round(value, _DIGITS)
-            for name in names
-            if np.isfinite(value := float(vector[_AT[name]]))
-        }
-        told = [values[name] for name in names if name in values]
-        if paid:
-            detail = self._arbitrage(market, told[0], view, row)
-        else:
-            detail = _detail(held.kind, sides, told, self._settings)
-        return Signal(held.kind, market, None if paid else sides[0], detail, values)
-
-    def _arbitrage(self, market: Market, margin: float, view: MarketView, row: int) -> str:
-        column = MARKET_INDEX[market]
-        sides = " and ".join(
-            f"{side.value} {view.best_price[row, column, place]:.2f} at "
-            f"{self._books[view.best_book[row, column, place]]}"
-            for place, side in enumerate(SIDES[market])
+    def _signal(self, held: _Held, row: int, column: int, view: MarketView) -> Signal:
+        market = Market(held.markets[column])
+        first, second = SIDES[market]
+        side: Side | None = first if held.sign[row, column] > 0 else second
+        prices: tuple[tuple[float, str], ...] = ()
+        line = 0.0
+        if held.kind is AlertKind.ARBITRAGE:
+            at = row, MARKET_INDEX[market]
+            best = zip(view.best_price[at].tolist(), view.best_book[at].tolist(), strict=True)
+            side, line = None, float(view.line[at])
+            prices = tuple((price, self._books[book]) for price, book in best)
+        return Signal(
+            held.kind,
+            market,
+            side,
+            _names(market, tuple(held.features)),
+            tuple(float(values[row, column]) for values in held.features.values()),
+            prices,
+            line,
         )
-        line = f" on {view.line[row, column]:g}" if market.value in LINED else ""
-        return f"{sides}{line} pay {1 / (1 + margin) - 1:.1%} whoever wins"
 
 
-def _detail(
-    kind: AlertKind, sides: tuple[Side, Side], told: list[float], settings: AlertSettings
-) -> str:
-    """sides: the one it speaks for, then the other; told: the rule's features in its order."""
-    side, other = (one.value for one in sides)
-    if kind is AlertKind.STEAM:
-        books, change = told
-        return (
-            f"net {abs(books):.0f} books to {side} in {settings.steam_minutes} min, "
-            f"consensus by {abs(change):.1%}"
-        )
-    if kind is AlertKind.LEADER_MOVE:
-        return f"sharp books {abs(told[0]):.1%} ahead to {side} in 15 min, the market has not moved"
-    public = f"{max(told[0], 100 - told[0]):.0f}% of tickets on {other}"
-    if kind is AlertKind.REVERSE_LINE:
-        return f"{public}, price by {abs(told[1]):.1%} to {side} in 3 h"
-    return f"{public}, and the price has not moved in 3 h"
-
-
-def _markets(names: Iterable[str]) -> tuple[Market, ...]:
-    return tuple(Market(name) for name in names)
+@cache
+def _names(market: Market, features: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{market.value}_{what}" for what in features)
 
 
 def _each(vectors: Array, markets: tuple[str, ...], what: str) -> Array:

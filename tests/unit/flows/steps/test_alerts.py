@@ -17,11 +17,30 @@ from schemas.markets import Market, Side
 from schemas.topics import Topic
 from tests import samples
 
-STEAM = Signal(AlertKind.STEAM, Market.MONEYLINE, Side.HOME, "words", {"moneyline_steam_15m": 3.0})
+STEAM = Signal(
+    AlertKind.STEAM,
+    Market.MONEYLINE,
+    Side.HOME,
+    ("moneyline_steam_15m", "moneyline_change_15m"),
+    (3.0, 0.02),
+)
 OTHER_WAY = STEAM._replace(side=Side.AWAY)
-TOTAL = Signal(AlertKind.STEAM, Market.TOTAL, Side.OVER, "words", {})
-SURE = Signal(AlertKind.ARBITRAGE, Market.MONEYLINE, None, "words", {})
-LEAD = Signal(AlertKind.LEADER_MOVE, Market.MONEYLINE, Side.HOME, "words", {})
+TOTAL = STEAM._replace(market=Market.TOTAL, side=Side.OVER)
+SURE = Signal(
+    AlertKind.ARBITRAGE,
+    Market.MONEYLINE,
+    None,
+    ("moneyline_arbitrage_margin",),
+    (-0.02,),
+    ((2.1, "circa"), (2.0, "betus")),
+)
+LEAD = Signal(
+    AlertKind.LEADER_MOVE,
+    Market.MONEYLINE,
+    Side.HOME,
+    ("moneyline_sharp_lead_15m",),
+    (0.02,),
+)
 
 # A rule speaks for one side of a market at a time.
 ROW = st.tuples(
@@ -69,7 +88,7 @@ def test_markets_and_kinds_do_not_hide_each_other() -> None:
 
 
 def test_changed_numbers_are_no_new_signal() -> None:
-    stronger = STEAM._replace(detail="more", values={"moneyline_steam_15m": 7.0})
+    stronger = STEAM._replace(numbers=(7.0, 0.05))
     assert len(told((STEAM,), (stronger,))) == 1
 
 
@@ -86,10 +105,10 @@ def test_the_message_says_what_where_and_by_which_numbers() -> None:
         "simulated": True,
         "alert_id": message.message_id,
         "kind": "steam",
-        "detail": "words",
+        "detail": "net 3 books to home in 15 min, consensus by 2.0%",
         "market": "moneyline",
         "side": "home",
-        "values": {"moneyline_steam_15m": 3.0},
+        "values": {"moneyline_steam_15m": 3.0, "moneyline_change_15m": 0.02},
     }
 
 
