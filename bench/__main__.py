@@ -2,9 +2,15 @@
 
 import sys
 
-from bench import features, score, startup
+from bench import feature_store, features, offline, score, startup
 
-BENCHMARKS = {"score": score.main, "startup": startup.main, "features": features.main}
+BENCHMARKS = {
+    "score": score.main,
+    "startup": startup.main,
+    "features": features.main,
+    "feature_store": feature_store.main,
+    "offline": offline.main,
+}
 
 for name in sys.argv[1:] or BENCHMARKS:
     BENCHMARKS[name]()

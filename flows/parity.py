@@ -97,7 +97,7 @@ def _value(number: np.float32) -> float | None:
 
 
 @dataclass
-class _Live:
+class LivePath:
     """The score flow of all games, up to the vectors."""
 
     rules: FoldRules
@@ -152,11 +152,11 @@ def compare_archive(
     records go by. Raises DataMissing where there is no archive.
     """
     rules = FoldRules.of(settings)
-    live = _Live(rules, DecodeRules.of(settings), FeatureSet.of(settings))
+    live = LivePath(rules, DecodeRules.of(settings), FeatureSet.of(settings))
     waiting = sorted(groups(root, games=games), key=lambda group: group.last_us, reverse=True)
     wanted = None if games is None else {name for group in waiting for name in group.game_ids}
     found = Parity()
-    for records in _batches(watch(read_archive(root, INPUTS, games=wanted))):
+    for records in batches(watch(read_archive(root, INPUTS, games=wanted))):
         while waiting and records[0].timestamp_us > waiting[-1].last_us:
             while live.waiting:
                 live.score()
@@ -172,7 +172,8 @@ def compare_archive(
     return found
 
 
-def _batches(records: Iterable[ArchiveRecord]) -> Iterator[list[Record]]:
+def batches(records: Iterable[ArchiveRecord]) -> Iterator[list[Record]]:
+    """Archived events as the decode step gets them."""
     batch: list[Record] = []
     version = SCHEMA_VERSION
     for number, (topic, game_id, _, time_us, value) in enumerate(records):
@@ -184,7 +185,7 @@ def _batches(records: Iterable[ArchiveRecord]) -> Iterator[list[Record]]:
         yield batch
 
 
-def _compare_games(found: Parity, live: _Live, history: History) -> None:
+def _compare_games(found: Parity, live: LivePath, history: History) -> None:
     made = {game_id: live.leave(game_id) for game_id in history.game_ids}
     rows = [
         (game_id, position, priced) for game_id, all in made.items() for position, priced, _ in all
