@@ -198,7 +198,7 @@ def simulate(
 def context(
     archive: Annotated[Path, typer.Argument(help="Archive folder.")],
     data: Data = None,
-    starters: Starters = True,
+    starters: Starters = False,
     as_json: AsJson = False,
 ) -> None:
     """Compute the team context of every game anew; what an archive had of it is replaced."""

@@ -207,7 +207,7 @@ def _history(board: Board, data: Path | None, starters: bool) -> History:
 
 
 def archive_contexts(
-    root: Path, data: Path | None, cutoff_us: int, starters: bool = True
+    root: Path, data: Path | None, cutoff_us: int, starters: bool = False
 ) -> list[GameUpdate]:
     """Every context event of an archive. Raises DataMissing where there is none.
 
@@ -224,7 +224,7 @@ def put_contexts(root: Path, events: Iterable[GameUpdate]) -> int:
 
 
 def add_contexts(
-    root: Path, data: Path | None, cutoff_us: int, starters: bool = True
+    root: Path, data: Path | None, cutoff_us: int, starters: bool = False
 ) -> tuple[manifest.Manifest, int]:
     """Replace the contexts in a finished archive and seal it again; its manifest and how many.
 

@@ -27,7 +27,7 @@ def with_context(root: Path, data: Path, source: str) -> pl.DataFrame:
     """The games topic of an imported archive."""
     reader = oddsapi_archive if source == "oddsapi" else pinnacle_archive
     write_events(root, reader.events(data, Tally()))
-    put_contexts(root, archive_contexts(root, data, CUTOFF_US))
+    put_contexts(root, archive_contexts(root, data, CUTOFF_US, starters=True))
     return scan(root, Topic.GAMES).collect()
 
 

@@ -66,7 +66,7 @@ def archive(root: Path, events: Iterable[Event], simulated: bool = False) -> Pat
 
 
 def contexts_of(root: Path, data: Path | None = None) -> list[GameUpdate]:
-    return archive_contexts(root, data, CUTOFF_US)
+    return archive_contexts(root, data, CUTOFF_US, starters=True)
 
 
 def test_once_a_day_in_the_morning(tmp_path: Path) -> None:
@@ -240,7 +240,7 @@ def test_history_of_real_games(tmp_path: Path, caplog: pytest.LogCaptureFixture)
     assert "home_season" not in event.context
     assert "retrosheet_teamstats" in caplog.text  # the file that is not there is named
     assert event.context_as_of_us == at(21, 10)
-    (without,) = archive_contexts(root, data, CUTOFF_US, starters=False)
+    (without,) = archive_contexts(root, data, CUTOFF_US)
     assert without.context is not None
     assert "home_starter_era" not in without.context
 
