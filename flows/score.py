@@ -1,6 +1,7 @@
 """The score flow: events in, predictions, stakes and alerts out, features to the store."""
 
 import gc
+import os
 import shutil
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
@@ -169,6 +170,8 @@ def run(flow: Dataflow, recovery: Path) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
+    # Whatever its value, Bytewax would serve the flow over HTTP and write into this folder.
+    os.environ.pop("BYTEWAX_DATAFLOW_API_ENABLED", None)
     if not any(recovery.glob("*.sqlite3")):
         _make_store(recovery)
     try:
