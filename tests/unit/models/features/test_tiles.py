@@ -4,16 +4,19 @@ import math
 import random
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from models.features.fold import GameState
-from models.features.layout import GAME
+from models.features.layout import GAME, RINGS
 from schemas.events import Event
 from schemas.markets import Market
 from schemas.time import US_PER_MINUTE, US_PER_SECOND
 from tests import samples
 from tests.unit.models.features.facts import value
-from tests.unit.streams import BOOKS, CUTOFF, RULES, fold_all, splits
+from tests.unit.streams import BOOKS, CUTOFF, RULES, fold_all, moments, quotes, splits
 
 NEWEST = (CUTOFF // (15 * US_PER_MINUTE) - 1) * 15 * US_PER_MINUTE
 """Start of the newest tile, of both widths."""
@@ -140,3 +143,34 @@ def test_memory_is_bounded() -> None:
             # Six hours at three a minute, and the half hour that the oldest is in.
             assert sum(len(bucket) for bucket in state.seen.values()) <= 6.5 * 180
     assert max(sizes) < 1.01 * sizes[0]
+
+
+def merged(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Tiles of both sets of events: each quote the newer of two, moves the sum."""
+    both = one.copy()
+    for ring in RINGS:
+        later = other[ring.order] > one[ring.order]
+        for name in (ring.order, *ring.quotes):
+            both[name] = np.where(later, other[name], one[name])
+        both[ring.moves] = one[ring.moves] + other[ring.moves]
+    return both
+
+
+@settings(deadline=None, max_examples=80)
+@given(st.lists(moments(samples.OPEN + 1, CUTOFF - 1), max_size=40, unique=True), st.data())
+def test_tiles_of_parts_merge_to_the_tiles_of_the_whole(
+    times: list[int], data: st.DataObject
+) -> None:
+    """In any grouping: so merging is associative, and which part an event is in does not matter."""
+    moves = [data.draw(quotes(at_us)) for at_us in times]
+    parts: list[list[Event]] = [[], [], []]
+    for move in moves:
+        parts[data.draw(st.integers(0, 2))].append(move)
+    # The same newest event in each: rings end where their as-of is.
+    ends: list[Event] = [samples.game(0), samples.game(occurred_at_us=CUTOFF)]
+    a, b, c = (fold_all([*ends, *part]).record for part in parts)
+    whole = fold_all([*ends, *moves]).record
+    for found in (merged(merged(a, b), c), merged(a, merged(b, c)), merged(c, merged(a, b))):
+        for ring in RINGS:
+            for name in (ring.order, ring.moves, *ring.quotes):
+                assert np.array_equal(found[name], whole[name], equal_nan=ring.order != name), name
