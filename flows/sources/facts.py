@@ -13,7 +13,7 @@ from flows.sources.payload import Fact, Meeting, Refusal
 from flows.sources.shape import as_bytes
 from flows.sources.tally import reason_of
 from flows.sources.teams import CLUBS
-from schemas.events import BettingSplits, GameResult, GameUpdate, LineMovement
+from schemas.events import BettingSplits, GameResult, GameUpdate, LineMovement, QuoteStatus
 from schemas.markets import GameStatus, Market
 from schemas.odds import OddsFormat
 
@@ -108,6 +108,14 @@ def line(
         "price_away_under": second.price,
         "line": point,
     }
+    return _checked(Fact(meeting, LineMovement, (book, market), fields, said_at_us), original)
+
+
+def withdrawn(
+    meeting: Meeting, book: str, market: Market, original: object, *, said_at_us: int
+) -> Fact | Refusal:
+    """The source itself says that the book takes no bets."""
+    fields: dict[str, object] = {"book": book, "market": market, "status": QuoteStatus.WITHDRAWN}
     return _checked(Fact(meeting, LineMovement, (book, market), fields, said_at_us), original)
 
 
