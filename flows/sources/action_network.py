@@ -1,14 +1,16 @@
 """Action Network: the scoreboard (`scoreboard`) and one game's odds history (`history`).
 
 The owner does not document this API. The scoreboard gives each book's lines, and what share of
-tickets and money is on each side. Once a game is on it gives in-play prices without saying so:
-then none are taken. An answer to `history` does not name its game; the payload must.
+tickets and money is on each side: the same numbers under every book, so they stand under none.
+Ask for book 15, where they are read. Once a game is on, nothing of it but its status is taken. An
+answer to `history` does not name its game; the payload must.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 from flows.sources import facts
-from flows.sources.action_network_history import MARKETS, history
+from flows.sources.action_network_history import MARKETS, OPEN, OTHER_BETS, history
 from flows.sources.books import (
     ACTION_NETWORK_CONSENSUS,
     ACTION_NETWORK_OPEN,
@@ -16,9 +18,10 @@ from flows.sources.books import (
     book_of_action_network,
 )
 from flows.sources.payload import Fact, Meeting, Payload, Refusal
-from flows.sources.shape import Raw, Shape, as_bytes, changed, read_json, shaped
+from flows.sources.shape import Raw, Shape, as_bytes, read_json, shaped
 from flows.sources.teams import code_of
 from schemas.errors import RejectedEvent
+from schemas.events import LineMovement
 from schemas.markets import SIDES, GameStatus
 from schemas.time import Micros
 
@@ -57,6 +60,19 @@ class _Book(Shape):
     """Of the whole game, by market; `periods` in the request chooses what comes beside it."""
 
 
+class _Outcome(Shape):
+    side: str
+    period: str = "event"
+    is_live: bool = False
+    is_alt_market: bool = False
+
+
+class _Offer(_Outcome):
+    odds: float
+    value: float | None = None
+    line_status: str | None = None
+
+
 class _Share(Shape):
     percent: float | None
 
@@ -66,14 +82,8 @@ class _BetInfo(Shape):
     money: _Share
 
 
-_UNTOLD = _BetInfo(tickets=_Share(percent=None), money=_Share(percent=None))
-
-
-class _Outcome(Shape):
-    side: str
-    odds: float | None
-    value: float | None = None
-    bet_info: _BetInfo | None = None
+class _Told(_Outcome):
+    bet_info: _BetInfo
 
 
 class _Scoreboard(Shape):
@@ -90,98 +100,101 @@ def _meeting(game: _Game) -> Meeting:
     return Meeting(code_of(home), code_of(away), start_us=game.start_time)
 
 
-def _sides(name: str, raw: Sequence[Raw]) -> tuple[_Outcome, _Outcome] | Refusal:
-    outcomes: dict[str, _Outcome] = {}
+Outcome = TypeVar("Outcome", bound=_Outcome)
+
+
+def _pair(
+    shape: type[Outcome], name: str, raw: Sequence[Raw]
+) -> tuple[Outcome, Outcome] | Refusal | None:
+    """The main line's two sides, home or over first; none where there is no main line."""
+    main: list[Outcome] = []
     for one in raw:
-        outcome = shaped(_Outcome, one, "outcome")
+        outcome = shaped(shape, one, "outcome")
         if isinstance(outcome, Refusal):
             return outcome
-        outcomes[outcome.side] = outcome
+        if outcome.period == "event" and not (outcome.is_live or outcome.is_alt_market):
+            main.append(outcome)
+    if not main:
+        return None
     wanted = SIDES[MARKETS[name]]
-    if len(raw) != 2 or set(outcomes) != set(wanted):
-        found = [one.get("side") for one in raw]
-        detail = f"{name}: sides {found} where {[*wanted]} are expected"
+    if len(main) != 2 or {one.side for one in main} != set(wanted):
+        detail = f"{name}: sides {[one.side for one in main]} where {[*wanted]} are expected"
         return Refusal("incomplete_market", detail, as_bytes(raw))
-    return outcomes[wanted[0]], outcomes[wanted[1]]
+    first, second = main
+    return (first, second) if first.side == wanted[0] else (second, first)
 
 
-def _market(
-    meeting: Meeting, book: str, priced: bool, name: str, raw: list[Raw]
-) -> Iterator[Fact | Refusal]:
-    """priced: whether the book's prices count."""
-    sides = _sides(name, raw)
-    if isinstance(sides, Refusal):
-        yield sides
+def _line(meeting: Meeting, book: str, name: str, raw: list[Raw]) -> Iterator[Fact | Refusal]:
+    pair = _pair(_Offer, name, raw)
+    if pair is None:
         return
-    first, second = sides
-    market = MARKETS[name]
-    if priced and (first.odds is not None or second.odds is not None):
-        if first.odds is None or second.odds is None:
-            detail = f"{book} {name}: a price on one side only"
-            yield Refusal("incomplete_market", detail, as_bytes(raw))
-        else:
-            quotes = facts.Quote(first.odds, first.value), facts.Quote(second.odds, second.value)
-            yield facts.line(meeting, book, market, *quotes, raw)
-    here, there = first.bet_info or _UNTOLD, second.bet_info or _UNTOLD
-    tickets = facts.Sides(here.tickets.percent, there.tickets.percent)
-    money = facts.Sides(here.money.percent, there.money.percent)
-    yield from facts.splits(meeting, book, market, tickets, money, raw)
+    if isinstance(pair, Refusal):
+        yield pair
+    elif all(one.line_status in OPEN for one in pair):
+        first, second = (facts.Quote(one.odds, one.value) for one in pair)
+        yield facts.line(meeting, book, MARKETS[name], first, second, raw)
 
 
-class _Reading:
-    """Of one scoreboard: what is refused once a payload, not once a game."""
+def _splits(meeting: Meeting, name: str, raw: list[Raw]) -> Iterator[Fact | Refusal]:
+    pair = _pair(_Told, name, raw)
+    if pair is None:
+        return
+    if isinstance(pair, Refusal):
+        yield pair
+        return
+    first, second = (one.bet_info for one in pair)
+    tickets = facts.Sides(first.tickets.percent, second.tickets.percent)
+    money = facts.Sides(first.money.percent, second.money.percent)
+    yield from facts.splits(meeting, CONSENSUS, MARKETS[name], tickets, money, raw)
 
-    def __init__(self) -> None:
-        self.refused: dict[tuple[str, str], Refusal] = {}
-        self.markets = 0
-        self.splits_told = False
 
-    def once(self, reason: str, what: str, part: object) -> None:
-        detail = f"{what!r} is none that we know"
-        self.refused.setdefault((reason, what), Refusal(reason, detail, as_bytes(part)))
+def _book(
+    meeting: Meeting, book_id: str, raw: Raw, strangers: dict[str, Refusal]
+) -> Iterator[Fact | Refusal]:
+    if book_id == ACTION_NETWORK_OPEN:  # a column of opening prices, of no one book
+        return
+    consensus = book_id == ACTION_NETWORK_CONSENSUS
+    name = CONSENSUS if consensus else book_of_action_network(book_id)
+    if name is None:
+        refusal = Refusal("unknown_book", f"{book_id!r} is none we know", as_bytes(raw))
+        strangers.setdefault(book_id, refusal)
+        return
+    book = shaped(_Book, raw, "markets")
+    if isinstance(book, Refusal):
+        yield book
+        return
+    for market, outcomes in book.event.items():
+        if market in MARKETS and consensus:
+            yield from _splits(meeting, market, outcomes)
+        elif market in MARKETS:
+            yield from _line(meeting, name, market, outcomes)
+        elif not market.startswith(OTHER_BETS):
+            refusal = Refusal("unknown_market", f"{market!r} is none we know", as_bytes(outcomes))
+            strangers.setdefault(market, refusal)
 
-    def book(self, meeting: Meeting, book_id: str, raw: Raw) -> Iterator[Fact | Refusal]:
-        if book_id == ACTION_NETWORK_OPEN:  # a column of opening prices, of no one book
-            return
-        consensus = book_id == ACTION_NETWORK_CONSENSUS
-        name = CONSENSUS if consensus else book_of_action_network(book_id)
-        if name is None:
-            self.once("unknown_book", book_id, raw)
-            return
-        book = shaped(_Book, raw, "markets")
-        if isinstance(book, Refusal):
-            yield book
-            return
-        for market, outcomes in book.event.items():
-            if market not in MARKETS:
-                self.once("unknown_market", market, outcomes)
-                continue
-            self.markets += 1
-            self.splits_told |= any("bet_info" in one for one in outcomes)
-            yield from _market(meeting, name, not consensus, market, outcomes)
 
-    def game(self, raw: Raw) -> Iterator[Fact | Refusal]:
-        game = shaped(_Game, raw, "game")
-        if isinstance(game, Refusal):
-            yield game
-            return
-        status = _STATUS.get(game.status)
-        if status is None:
-            yield Refusal("unknown_status", f"{game.status!r}", as_bytes(raw))
-            return
-        try:
-            meeting = _meeting(game)
-        except RejectedEvent as bad:
-            yield Refusal(bad.reason, bad.detail, as_bytes(raw))
-            return
-        books: list[Fact | Refusal] = []
-        if status is GameStatus.SCHEDULED:
-            for book_id, of_book in game.markets.items():
-                books += self.book(meeting, book_id, of_book)
-        short = {name: value for name, value in raw.items() if name != "markets"}
-        stand = any(isinstance(one, Fact) and len(one.about) == 2 for one in books)
-        yield facts.game(meeting, game.start_time, status, short, quotes_stand=stand)
-        yield from books
+def _game(raw: Raw, strangers: dict[str, Refusal]) -> Iterator[Fact | Refusal]:
+    game = shaped(_Game, raw, "game")
+    if isinstance(game, Refusal):
+        yield game
+        return
+    status = _STATUS.get(game.status)
+    if status is None:
+        yield Refusal("unknown_status", f"{game.status!r}", as_bytes(raw))
+        return
+    try:
+        meeting = _meeting(game)
+    except RejectedEvent as bad:
+        yield Refusal(bad.reason, bad.detail, as_bytes(raw))
+        return
+    books: list[Fact | Refusal] = []
+    if status is GameStatus.SCHEDULED:
+        for book_id, of_book in game.markets.items():
+            books += _book(meeting, book_id, of_book, strangers)
+    short = {name: value for name, value in raw.items() if name != "markets"}
+    stand = any(isinstance(one, Fact) and one.model is LineMovement for one in books)
+    yield facts.game(meeting, game.start_time, status, short, quotes_stand=stand)
+    yield from books
 
 
 def _scoreboard(payload: Payload) -> Iterator[Fact | Refusal]:
@@ -190,12 +203,10 @@ def _scoreboard(payload: Payload) -> Iterator[Fact | Refusal]:
     if isinstance(board, Refusal):
         yield board
         return
-    reading = _Reading()
+    strangers: dict[str, Refusal] = {}  # refused once a payload, not once a game
     for raw in board.games:
-        yield from reading.game(raw)
-    yield from reading.refused.values()
-    if reading.markets and not reading.splits_told:
-        yield changed("no outcome has a bet_info", payload.body)
+        yield from _game(raw, strangers)
+    yield from strangers.values()
 
 
 def meetings(payload: Payload) -> dict[int, Meeting]:

@@ -23,10 +23,13 @@ MARKETS = {
     "total": Market.TOTAL,
 }
 
+OTHER_BETS = "core_bet_type_"
+"""How the names of team totals and player bets begin."""
+
 TOGETHER_US = US_PER_SECOND
 """Changes of a market's sides that lie no further apart are one move."""
 
-_OPEN = (None, "opener", "normal")
+OPEN = (None, "opener", "normal")
 """In any other state of a line no bet is taken at it."""
 
 
@@ -39,6 +42,8 @@ class _Change(Shape):
 
 class _Outcome(Shape):
     side: str
+    is_live: bool = False
+    is_alt_market: bool = False
     history: list[_Change]
 
 
@@ -64,22 +69,27 @@ def _moves(changes: Sequence[list[_Change]]) -> Iterator[tuple[int, list[_Change
 def _market(
     meeting: Meeting, book: str, market: Market, raw: list[Raw]
 ) -> Iterator[Fact | Refusal]:
-    changes: dict[str, list[_Change]] = {}
+    main: list[_Outcome] = []
     for one in raw:
         outcome = shaped(_Outcome, one, "outcome")
         if isinstance(outcome, Refusal):
             yield outcome
             return
-        changes[outcome.side] = outcome.history
+        if not (outcome.is_live or outcome.is_alt_market):
+            main.append(outcome)
+    if not main:
+        return
     wanted = SIDES[market]
-    if len(raw) != 2 or set(changes) != set(wanted):
-        detail = f"{book} {market}: sides {sorted(changes)} where {[*wanted]} are expected"
+    changes = {one.side: one.history for one in main}
+    told = [one.side for one in main if one.history]
+    if len(main) != 2 or set(changes) != set(wanted) or len(told) == 1:
+        detail = f"{book} {market}: changes of {told} where {[*wanted]} are expected"
         yield Refusal("incomplete_market", detail, as_bytes(raw))
         return
     for at_us, sides in _moves([changes[side] for side in wanted]):
         if meeting.start_us is not None and at_us >= meeting.start_us:
             return  # in play
-        if any(one.line_status not in _OPEN for one in sides):
+        if any(one.line_status not in OPEN for one in sides):
             yield facts.withdrawn(meeting, book, market, raw, said_at_us=at_us)
         else:
             first, second = (facts.Quote(one.odds, one.value) for one in sides)
@@ -109,8 +119,8 @@ def history(payload: Payload) -> list[Fact | Refusal]:
             continue
         for key, outcomes in book.event.items():
             market = MARKETS.get(key)
-            if market is None:
-                made.append(Refusal("unknown_market", repr(key), as_bytes(outcomes)))
-            else:
+            if market is not None:
                 made += _market(payload.meeting, name, market, outcomes)
+            elif not key.startswith(OTHER_BETS):
+                made.append(Refusal("unknown_market", repr(key), as_bytes(outcomes)))
     return made
