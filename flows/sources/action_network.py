@@ -7,10 +7,10 @@ answer to `history` does not name its game; the payload must.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from flows.sources import facts
-from flows.sources.action_network_history import MARKETS, OPEN, OTHER_BETS, history
+from flows.sources.action_network_history import MARKETS, OTHER_BETS, SHUT, LineStatus, history
 from flows.sources.books import (
     ACTION_NETWORK_CONSENSUS,
     ACTION_NETWORK_OPEN,
@@ -62,15 +62,15 @@ class _Book(Shape):
 
 class _Outcome(Shape):
     side: str
-    period: str = "event"
-    is_live: bool = False
-    is_alt_market: bool = False
+    period: Literal["event"]
+    is_live: bool
+    is_alt_market: bool
 
 
 class _Offer(_Outcome):
     odds: float
     value: float | None = None
-    line_status: str | None = None
+    line_status: LineStatus
 
 
 class _Share(Shape):
@@ -112,7 +112,7 @@ def _pair(
         outcome = shaped(shape, one, "outcome")
         if isinstance(outcome, Refusal):
             return outcome
-        if outcome.period == "event" and not (outcome.is_live or outcome.is_alt_market):
+        if not (outcome.is_live or outcome.is_alt_market):
             main.append(outcome)
     if not main:
         return None
@@ -130,7 +130,7 @@ def _line(meeting: Meeting, book: str, name: str, raw: list[Raw]) -> Iterator[Fa
         return
     if isinstance(pair, Refusal):
         yield pair
-    elif all(one.line_status in OPEN for one in pair):
+    elif not any(one.line_status == SHUT for one in pair):
         first, second = (facts.Quote(one.odds, one.value) for one in pair)
         yield facts.line(meeting, book, MARKETS[name], first, second, raw)
 

@@ -5,6 +5,7 @@ both sides within milliseconds; what lies between is no quote that anyone was of
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 from flows.sources import facts
 from flows.sources.books import (
@@ -29,15 +30,15 @@ OTHER_BETS = "core_bet_type_"
 TOGETHER_US = US_PER_SECOND
 """Changes of a market's sides that lie no further apart are one move."""
 
-OPEN = (None, "opener", "normal")
-"""In any other state of a line no bet is taken at it."""
+LineStatus = Literal["normal", "opener", "suspended"]
+SHUT = "suspended"
 
 
 class _Change(Shape):
     updated_at: Micros
     odds: float
     value: float | None = None
-    line_status: str | None = None
+    line_status: LineStatus | None = None
 
 
 class _Outcome(Shape):
@@ -89,7 +90,7 @@ def _market(
     for at_us, sides in _moves([changes[side] for side in wanted]):
         if meeting.start_us is not None and at_us >= meeting.start_us:
             return  # in play
-        if any(one.line_status not in OPEN for one in sides):
+        if any(one.line_status == SHUT for one in sides):
             yield facts.withdrawn(meeting, book, market, raw, said_at_us=at_us)
         else:
             first, second = (facts.Quote(one.odds, one.value) for one in sides)
@@ -101,7 +102,9 @@ def history(payload: Payload) -> list[Fact | Refusal]:
     document = read_json(payload)
     if isinstance(document, Refusal):
         return [document]
-    if not isinstance(document, dict):
+    if not isinstance(document, dict) or not all(
+        isinstance(one, dict) for one in document.values()
+    ):
         return [changed("no object of books", payload.body)]
     if payload.meeting is None:
         return [Refusal("unknown_game", "a history without the game it is of", payload.body)]

@@ -33,8 +33,8 @@ Day = Annotated[date, BeforeValidator(_day)]
 
 
 def as_bytes(part: object) -> bytes:
-    """A part of a JSON payload for a dead letter."""
-    return json.dumps(part, separators=(",", ":")).encode()
+    """A part of a payload for a dead letter; of a JSON payload, as JSON."""
+    return part if isinstance(part, bytes) else json.dumps(part, separators=(",", ":")).encode()
 
 
 def _no_constant(name: str) -> object:
@@ -52,7 +52,7 @@ def read_json(payload: Payload) -> object:
 
 
 def changed(detail: str, part: object) -> Refusal:
-    return Refusal(PAYLOAD_CHANGED, detail, part if isinstance(part, bytes) else as_bytes(part))
+    return Refusal(PAYLOAD_CHANGED, detail, as_bytes(part))
 
 
 def shaped(shape: type[S], part: object, name: str) -> S | Refusal:

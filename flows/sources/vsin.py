@@ -8,6 +8,7 @@ that it does not have, the site shows DraftKings.
 import re
 from collections.abc import Iterator, Sequence
 from datetime import date
+from itertools import pairwise
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
@@ -191,14 +192,22 @@ def _table(table: LexborNode, asked: str | None) -> Iterator[Fact | Refusal]:
     heads = [place for place, row in enumerate(rows) if row.css_first("th") is not None]
     if not heads or heads[0] > 0:
         yield changed("a table that does not begin with a header", _bytes(table))
-    for place, following in zip(heads, [*heads[1:], len(rows)], strict=True):
+    for place, following in pairwise([*heads, len(rows)]):
         yield from _block(rows[place], rows[place + 1 : following], asked)
 
 
 def parse(payload: Payload) -> Sequence[Fact | Refusal]:
     """Of each game: the splits of its markets at the page's book."""
     asked = parse_qs(urlsplit(payload.url).query).get("source", [None])[0]
-    tables = LexborHTMLParser(payload.body.decode("utf-8", "replace")).css("table.sp-table")
-    if not tables:
-        return [changed("no table of splits", payload.body)]
-    return list(facts.said_once(one for table in tables for one in _table(table, asked)))
+    page = LexborHTMLParser(payload.body.decode("utf-8", "replace"))
+    made: list[Fact | Refusal] = []
+    known = False
+    for table in page.css("table"):
+        if "sp-table" in (table.attributes.get("class") or "").split():
+            known = True
+            made += _table(table, asked)
+        elif table.css_first("[data-gamecode]") is not None:
+            made.append(changed("a table of games that is no sp-table", _bytes(table)))
+    if not known:
+        made = [changed("no table of splits", payload.body)]
+    return list(facts.said_once(made))
