@@ -7,6 +7,7 @@ answer to `history` does not name its game; the payload must.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Literal, TypeVar
 
 from flows.sources import facts
@@ -197,9 +198,13 @@ def _game(raw: Raw, strangers: dict[str, Refusal]) -> Iterator[Fact | Refusal]:
     yield from books
 
 
-def _scoreboard(payload: Payload) -> Iterator[Fact | Refusal]:
+def _read(payload: Payload) -> _Scoreboard | Refusal:
     document = read_json(payload)
-    board = document if isinstance(document, Refusal) else shaped(_Scoreboard, document, "body")
+    return document if isinstance(document, Refusal) else shaped(_Scoreboard, document, "body")
+
+
+def _scoreboard(payload: Payload) -> Iterator[Fact | Refusal]:
+    board = _read(payload)
     if isinstance(board, Refusal):
         yield board
         return
@@ -211,16 +216,13 @@ def _scoreboard(payload: Payload) -> Iterator[Fact | Refusal]:
 
 def meetings(payload: Payload) -> dict[int, Meeting]:
     """The games of a scoreboard by the id under which their history is asked for."""
-    document = read_json(payload)
-    board = shaped(_Scoreboard, document, "body")
+    board = _read(payload)
     found: dict[int, Meeting] = {}
     for raw in () if isinstance(board, Refusal) else board.games:
         game = shaped(_Game, raw, "game")
         if isinstance(game, _Game):
-            try:
+            with suppress(RejectedEvent):
                 found[game.id] = _meeting(game)
-            except RejectedEvent:
-                continue
     return found
 
 
