@@ -232,7 +232,7 @@ def test_real_polls_say_what_the_archive_of_their_changes_says(
     taken = [one for one, _ in zip(polls(data_dir), range(36), strict=False)]
     _archive(tmp_path, taken)
     tally = Tally()
-    wanted = set()
+    wanted: set[tuple[object, ...]] = set()
     for event in oddsapi_archive.events(tmp_path, tally):
         if isinstance(event, LineMovement):
             place = (event.game_id[-9:-2], event.occurred_at_us, event.book, event.market)
@@ -240,16 +240,16 @@ def test_real_polls_say_what_the_archive_of_their_changes_says(
             wanted.add((*place, event.status, prices))
     assert not tally.rejected
 
-    found = set()
+    found: set[tuple[object, ...]] = set()
     held: dict[tuple[str, str, str, Market], tuple[object, ...]] = {}
     for at_us, document in taken:
         now: dict[tuple[str, str, str, Market], tuple[object, ...]] = {}
-        for event in document:  # one by one: starts move, only the source's id stays
-            for fact in parsed(at_us, [event]):
+        for meeting in document:  # one by one: starts move, only the source's id stays
+            for fact in parsed(at_us, [meeting]):
                 if fact.model is LineMovement:
                     clubs = f"{fact.meeting.away}-{fact.meeting.home}"
                     line = LineMovement.model_validate(COMMON | fact.fields)
-                    key = (event["id"], clubs, line.book, line.market)
+                    key = (meeting["id"], clubs, line.book, line.market)
                     now[key] = (line.price_home_over, line.price_away_under, line.line)
         for key in held.keys() | now.keys():
             if key not in now:
