@@ -25,6 +25,8 @@ class Payload(NamedTuple):
     """When the server says it made this answer (Last-Modified, else Date less Age); none where it
     does not say."""
     body: bytes
+    meeting: "Meeting | None" = None
+    """The game that was asked about, where an answer does not name it itself."""
 
 
 class Meeting(NamedTuple):
@@ -48,8 +50,9 @@ class Fact(NamedTuple):
     meeting: Meeting
     model: type[Event]
     about: tuple[str, ...]
-    """What is said something of, within the game: ("draftkings", "moneyline"), say. A later fact
-    about the same takes its place; an equal one is no news."""
+    """What is said something of, within the game. A later fact about the same takes its place; an
+    equal one is no news. A line: (book, market); splits: (book, market, "splits"); a game's
+    schedule: ("game",); its score: ("result",)."""
     fields: dict[str, object]
     """Of the model, without event_id, game_id, source, occurred_at_us, simulated, settles."""
     said_at_us: int | None = None

@@ -12,7 +12,7 @@ Draft = tuple[type[Event], dict[str, object]]
 """The model of an event and its fields, without `settles`."""
 
 
-def _reason(bad: ValidationError) -> str:
+def reason_of(bad: ValidationError) -> str:
     """The field or rule that failed: `overround`, `line`, `game_id`..."""
     first = bad.errors(include_url=False, include_input=False)[0]
     if first["loc"]:
@@ -35,6 +35,6 @@ class Tally:
                 fields["settles"] = not events
                 events.append(model.model_validate(fields))
             except ValidationError as bad:
-                self.rejected[_reason(bad)] += 1
+                self.rejected[reason_of(bad)] += 1
         events.reverse()
         return events

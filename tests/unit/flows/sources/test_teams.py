@@ -45,6 +45,10 @@ def test_thirty_clubs() -> None:
         ("Los Angeles Angels of Anaheim", "LAA"),
         ("St. Louis Cardinals", "STL"),
         (" new york yankees ", "NYY"),
+        # nicknames alone
+        ("D-Backs", "ARI"),
+        ("White Sox", "CHW"),
+        ("A's", "ATH"),
     ],
 )
 def test_aliases(given: str, code: str) -> None:
