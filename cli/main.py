@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from cli import api, context, data, demo, features, leakcheck, parity, score, stack, train
+from cli import api, archive, context, data, demo, features, leakcheck, parity, score, stack, train
 
 app = typer.Typer(
     name="steamline",
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 app.add_typer(stack.app, name="stack")
 app.add_typer(data.app, name="data")
+app.add_typer(archive.app, name="archive")
 app.add_typer(features.app, name="features")
 app.add_typer(score.app, name="run")
 score.app.command("context")(context.publish)

@@ -22,7 +22,7 @@ import polars as pl
 from pydantic import BaseModel
 from pydantic_core import to_json
 
-from flows.connectors.parts import Listing, Part
+from flows.connectors.parts import Listing, Part, while_merged
 from schemas.errors import ConfigError, DataMissing
 from schemas.events import Event
 from schemas.time import from_us
@@ -37,7 +37,7 @@ _CHUNK = 50_000
 TIMESTAMP = pl.Datetime("us", "UTC")
 
 
-LINEAGE = pl.Schema({"partition": pl.Int64(), "offset": pl.Int64()})
+LINEAGE = pl.Schema({"kafka_partition": pl.Int64(), "kafka_offset": pl.Int64()})
 """Further columns of an archive that follows Kafka: where a row stood."""
 
 LIVE = "live.json"
@@ -280,18 +280,21 @@ def scan(
     _require_archive(root)
     first = from_us(first_us).date().isoformat() if first_us is not None else ""
     last = from_us(last_us).date().isoformat() if last_us is not None else "9999"
-    days = [
-        parts for day, parts in Listing(root, topic.value).days().items() if first <= day <= last
-    ]
-    if not days:
-        return pl.LazyFrame(schema=topic_schema(topic))
-    frames = []
-    for alone, some in groupby(days, key=lambda parts: len(parts) == 1):
-        if alone:
-            frames.append(_rows([part for (part,) in some], topic))
-        else:
-            frames += [_rows(parts, topic).sort(*arrival(topic)) for parts in some]
-    return pl.concat([rows.select(topic_schema(topic).names()) for rows in frames])
+
+    def listed() -> pl.LazyFrame:
+        days = Listing(root, topic.value).days()
+        wanted = [parts for day, parts in days.items() if first <= day <= last]
+        if not wanted:
+            return pl.LazyFrame(schema=topic_schema(topic))
+        frames = []
+        for alone, some in groupby(wanted, key=lambda parts: len(parts) == 1):
+            if alone:
+                frames.append(_rows([part for (part,) in some], topic))
+            else:
+                frames += [_rows(parts, topic).sort(*arrival(topic)) for parts in some]
+        return pl.concat([rows.select(topic_schema(topic).names()) for rows in frames])
+
+    return while_merged(listed)
 
 
 def arrival(topic: Topic) -> list[str]:
@@ -345,6 +348,17 @@ def _records(parts: Sequence[Part], topic: Topic) -> pl.LazyFrame:
     )
 
 
+def _day(listings: dict[Topic, Listing], day: str, wanted: pl.Expr) -> pl.DataFrame:
+    """The records of a day in replay order; its files are looked for anew."""
+    found = {topic: listing.day(day) for topic, listing in listings.items()}
+    parts = [_records(files, topic) for topic, files in found.items() if files]
+    return (
+        pl.concat([part.filter(wanted) for part in parts])
+        .sort("occurred_at_us", "rank", "game_id", "order")
+        .collect()
+    )
+
+
 def read_archive(
     root: Path,
     topics: Sequence[Topic] = PLAYED,
@@ -371,14 +385,7 @@ def read_archive(
     last = from_us(end_us).date().isoformat() if end_us is not None else "9999"
     days = {day for listing in listings.values() for day in listing.days() if first <= day <= last}
     for day in sorted(days):
-        # Looked for again: its files may have been merged since.
-        found = {topic: listing.day(day) for topic, listing in listings.items()}
-        parts = [_records(files, topic) for topic, files in found.items() if files]
-        rows = (
-            pl.concat([part.filter(wanted) for part in parts])
-            .sort("occurred_at_us", "rank", "game_id", "order")
-            .collect()
-        )
+        rows = while_merged(lambda day=day: _day(listings, day, wanted))  # type: ignore[misc]
         columns = (rows[name].to_list() for name in ("game_id", "event_id", "occurred_at_us"))
         ranked = (by_rank[rank] for rank in rows["rank"].to_list())
         yield from map(ArchiveRecord, ranked, *columns, rows["value"].to_list())

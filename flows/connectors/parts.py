@@ -11,13 +11,17 @@ An import writes `part-0.parquet`, alone in its folder.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+T = TypeVar("T")
 
 APART = "apart"
 """Folder beside the days, of records that are no rows: refused, or there already."""
 
+_TRIES = 5
 _NAME = re.compile(r"part-(\d+)(?:-(\d+|end))?\.parquet")
 
 
@@ -106,10 +110,24 @@ class Listing:
         """Every file that counts."""
         return [part for parts in self.days().values() for part in parts] + self.apart()
 
+    def replaced(self, folder: Path) -> list[Path]:
+        """Files of a folder whose rolls a merged one spans."""
+        parts = _parts(folder.glob("part-*.parquet"))
+        counted = set(counting(parts, self.newest))
+        return sorted(p.path for p in parts if p not in counted and p.last <= self.newest)
+
     def unwanted(self) -> list[Path]:
         """Files of a roll that never became whole."""
         parts = _parts(self.folder.glob("*/part-*.parquet"))
         return sorted(p.path for p in parts if p.first == p.last and p.last > self.newest)
+
+
+def while_merged(read: Callable[[], T]) -> T:
+    """What `read` gives, asked again where files that it had listed were merged away meanwhile."""
+    for _ in range(_TRIES):
+        with suppress(FileNotFoundError):
+            return read()
+    return read()
 
 
 def _parts(paths: Iterable[Path]) -> list[Part]:
