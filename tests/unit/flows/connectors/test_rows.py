@@ -21,8 +21,9 @@ from schemas.errors import RejectedEvent
 from schemas.events import BettingSplits, Event
 from schemas.settings import Settings
 from schemas.topics import CONTRACTS, Topic
-from tests.chaos.hostile import SPOILS, VERY_HUGE, Sent
+from tests.chaos.hostile import SPOILS, VERY_HUGE
 from tests.samples import alert, at, game, line, prediction, result, stake
+from tests.system import Sent
 
 RULES = replace(DecodeRules.of(Settings()), books=None)
 IN_BULK = {Topic.LINES, Topic.SPLITS, Topic.RESULTS, Topic.DEAD_LETTERS}
@@ -185,7 +186,7 @@ def test_a_timestamp_that_no_column_holds_is_kept_as_near_as_it_goes() -> None:
 
 
 # What a value of one field may be replaced by: the edges of every rule of the models, and beyond.
-STRANGE = st.sampled_from(
+STRANGE: st.SearchStrategy[object] = st.sampled_from(
     [
         None,
         True,
