@@ -4,6 +4,7 @@ A plain loop, not a Bytewax flow: files carry the offsets they hold (`flows.conn
 restart goes on exactly where the files end, and there is no second store that could say otherwise.
 """
 
+import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,8 @@ from flows.steps.records import Record
 from schemas.errors import ConfigError
 from schemas.settings import ArchiveSettings, Settings
 from schemas.topics import Topic
+
+log = logging.getLogger(__name__)
 
 ARCHIVE_GROUP = "steamline-archive"
 """Consumer group under which the archive shows its progress."""
@@ -72,9 +75,10 @@ def archive(
         _require_own(root)
         topics = {topic: LiveTopic(root, topic, _rules(settings), clock) for topic in Topic}
         known = {topic: live.next_offsets() for topic, live in topics.items()}
-        tail = Tail(settings.kafka, known, ARCHIVE_GROUP, accept_loss)
+        tail = Tail(settings.kafka, topics, ARCHIVE_GROUP)
         try:
             _claim(root, Origin(cluster=tail.cluster, prefix=settings.kafka.prefix))
+            tail.begin(known, accept_loss)
             for (topic, partition), offset in tail.start.items():
                 lost = offset - known[topic].get(partition, offset)
                 topics[topic].begin(partition, offset, lost)
@@ -102,8 +106,9 @@ def _follow(
             done[topic] = written.after(done.get(topic))
 
     look_at = clock() + LOOK_SECONDS
+    log.info("archiving %d partitions", len(tail.start))
     while not stopping() and not (once and tail.reached_end()):
-        records = tail.poll()
+        records = tail.poll(settings.roll_rows)
         meter.read(records)
         for record in records:
             topics[record.topic].add(record)

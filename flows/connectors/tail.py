@@ -2,6 +2,7 @@
 own positions and needs no order across partitions."""
 
 import logging
+from collections.abc import Iterable
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
@@ -34,39 +35,27 @@ _MEND = (
 class Tail:
     """One consumer of every partition."""
 
-    def __init__(
-        self,
-        settings: KafkaSettings,
-        known: dict[Topic, dict[int, int]],
-        group: str,
-        accept_loss: bool = False,
-    ) -> None:
-        """known: the next offset of each partition; one that is not there is read from its begin.
-
-        group: under this name offsets are committed for lag tools; nothing resumes from them.
-        Raises OffsetOutOfRange where a partition no longer has its offset, unless retention has
-        deleted it and `accept_loss` says to go on behind.
-        """
-        self._topics = {topic.full(settings.prefix): topic for topic in known}
+    def __init__(self, settings: KafkaSettings, topics: Iterable[Topic], group: str) -> None:
+        """group: under this name offsets are committed for lag tools; nothing resumes from them."""
+        self._topics = {topic.full(settings.prefix): topic for topic in topics}
         self._names = {topic: name for name, topic in self._topics.items()}
         self._complain = Complaints()
         self._consumer = Consumer(reader_config(settings, group))
-        self._accept_loss = accept_loss
         self.start: dict[tuple[Topic, int], int] = {}
         """Where each partition is read from."""
         self._end: dict[tuple[Topic, int], int] = {}
         self._next: dict[tuple[Topic, int], int] = {}
-        try:
-            self._find(known)
-        except BaseException:
-            self._consumer.close()
-            raise
 
-    def _find(self, known: dict[Topic, dict[int, int]]) -> None:
+    def begin(self, known: dict[Topic, dict[int, int]], accept_loss: bool = False) -> None:
+        """known: the next offset of each partition; one that is not there is read from its begin.
+
+        Raises OffsetOutOfRange where a partition no longer has its offset, unless retention has
+        deleted it and `accept_loss` says to go on behind.
+        """
         for topic, offsets in known.items():
             found = ask(partitions_of, self._consumer, self._names[topic], complain=self._complain)
             for partition in found:
-                self.start[topic, partition] = self._place(topic, partition, offsets)
+                self.start[topic, partition] = self._place(topic, partition, offsets, accept_loss)
             for partition in offsets.keys() - set(found):
                 raise OffsetOutOfRange(
                     f"{self._names[topic]} partition {partition}: it was archived and is gone: the "
@@ -77,7 +66,9 @@ class Tail:
             [TopicPartition(self._names[t], p, offset) for (t, p), offset in self.start.items()]
         )
 
-    def _place(self, topic: Topic, partition: int, offsets: dict[int, int]) -> int:
+    def _place(
+        self, topic: Topic, partition: int, offsets: dict[int, int], accept_loss: bool
+    ) -> int:
         name = self._names[topic]
         low, high = ask(
             self._consumer.get_watermark_offsets,
@@ -92,7 +83,7 @@ class Tail:
                 f"{name} partition {partition}: the archive goes on at offset {wanted}, the topic "
                 f"ends at {high}: it was made anew or cut. Begin an archive in a new folder"
             )
-        if wanted < low and not self._accept_loss:
+        if wanted < low and not accept_loss:
             raise OffsetOutOfRange(
                 f"{name} partition {partition}: the archive goes on at offset {wanted}, the topic "
                 f"begins at {low}: retention has deleted {low - wanted} records that were not "
@@ -110,10 +101,10 @@ class Tail:
         )
         return str(found.cluster_id)
 
-    def poll(self) -> list[Record]:
+    def poll(self, most: int = BATCH) -> list[Record]:
         """What has come, or nothing after a short wait."""
         records = []
-        for message in self._consumer.consume(BATCH, timeout=WAIT_SECONDS):
+        for message in self._consumer.consume(min(most, BATCH), timeout=WAIT_SECONDS):
             error = message.error()
             if error is not None and error.code() != PARTITION_END:
                 trouble(message, error, _MEND, self._complain)
@@ -147,7 +138,7 @@ class Tail:
             if (topic, partition) not in self.start
         ]
         for topic, partition in new:
-            self.start[topic, partition] = self._place(topic, partition, {})
+            self.start[topic, partition] = self._place(topic, partition, {}, False)
             self._next[topic, partition] = self.start[topic, partition]
         if new:
             self._consumer.incremental_assign(
