@@ -150,8 +150,7 @@ class LiveTopic:
             frames[APART] = apart
         written = self._write(frames, note)
         self.note, self._waiting = note, _Waiting()
-        for day, frame in days.items():
-            self._remember(day, frame)
+        self._remember(days)
         counts = apart.group_by("reason").len().iter_rows()
         return Rolled(sum(map(len, days.values())), dict(counts), len(frames), written)
 
@@ -207,19 +206,23 @@ class LiveTopic:
             self._ids[day] = _ids(pl.concat([nothing, *found]), identity, time)
         return self._ids[day]
 
-    def _remember(self, day: str, frame: pl.DataFrame) -> None:
+    def _remember(self, days: dict[str, pl.DataFrame]) -> None:
         time, identity, _ = key_columns(self.topic)
-        known = self._ids.pop(day)
-        self._ids[day] = pl.concat([known, _ids(frame, identity, time)])
+        for day, frame in days.items():
+            known = self._ids.pop(day)
+            self._ids[day] = pl.concat([known, _ids(frame, identity, time)])
         while len(self._ids) > _DAYS_REMEMBERED:
             del self._ids[next(iter(self._ids))]
 
     def _after(self, records: list[Record], refused: pl.DataFrame, repeats: pl.DataFrame) -> Note:
         reach = {partition: one.model_copy() for partition, one in self.note.reach.items()}
-        for record in records:
-            at = reach[record.partition]
-            at.next = record.offset + 1
-            at.records += 1
+        places = pl.DataFrame(
+            {"at": [one.partition for one in records], "offset": [one.offset for one in records]}
+        )
+        read = places.group_by("at").agg(pl.len(), pl.col("offset").max())
+        for partition, count, newest in read.iter_rows():
+            reach[partition].records += count
+            reach[partition].next = newest + 1
         for partition in refused["kafka_partition"]:
             reach[partition].refused += 1
         for partition in repeats["kafka_partition"]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from io import BytesIO
+from itertools import compress
 from typing import NamedTuple
 
 import polars as pl
@@ -66,9 +67,8 @@ def rows_of(topic: Topic, records: Sequence[Record], rules: DecodeRules) -> Sort
     A record of an input topic is set apart where the score flow would refuse it, but for its book
     and for being late: those depend on settings and on what came before, not on the record.
     """
-    table = _table(topic, records)
-    parsed, passed = _in_bulk(topic, table, rules)
-    rest = [record for record, good in zip(records, passed, strict=True) if not good]
+    parsed, passed = _in_bulk(topic, records, rules)
+    rest = list(compress(records, (~passed).to_list()))
     one_by_one, apart = _asked(topic, rest, rules)
     rows = pl.concat([parsed, one_by_one])
     return Sorted(
@@ -114,14 +114,14 @@ def _table(topic: Topic, records: Sequence[Record]) -> pl.DataFrame:
 
 
 def _in_bulk(
-    topic: Topic, table: pl.DataFrame, rules: DecodeRules
-) -> tuple[pl.DataFrame, list[bool]]:
+    topic: Topic, records: Sequence[Record], rules: DecodeRules
+) -> tuple[pl.DataFrame, pl.Series]:
     """Rows that are proven, and for each record whether it is one of them."""
     proof = allowed(topic)
     if proof is None:
-        return pl.DataFrame(schema=live_schema(topic)), [False] * table.height
-    read = _read(topic, table["raw"])
-    both = pl.concat([read, table], how="horizontal")
+        return pl.DataFrame(schema=live_schema(topic)), pl.Series([False] * len(records))
+    read = _read(topic, [record.value for record in records])
+    both = pl.concat([read, _table(topic, records)], how="horizontal")
     good = pl.all_horizontal(
         pl.col("known"),
         as_json(topic).cast(pl.Binary) == pl.col("raw"),
@@ -130,7 +130,7 @@ def _in_bulk(
     ).fill_null(False)
     passed = both.select(good).to_series()
     rows = both.filter(passed).select(*topic_schema(topic), *LINEAGE)
-    return rows, passed.to_list()
+    return rows, passed
 
 
 def _plausible(rules: DecodeRules) -> list[pl.Expr]:
@@ -151,7 +151,7 @@ def _datable(topic: Topic) -> list[pl.Expr]:
     return [pl.col(key_columns(topic)[0]).cast(pl.Int64).is_between(_EARLIEST_US, LATEST_US)]
 
 
-def _read(topic: Topic, values: pl.Series) -> pl.DataFrame:
+def _read(topic: Topic, values: Sequence[bytes]) -> pl.DataFrame:
     """A row a value, nulls where there is none; a row need not be that of its value."""
     shape = {
         name: pl.Int64() if dtype == TIMESTAMP else dtype

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
+from pydantic import BaseModel
 
 from deploy.stack.kafka import KafkaBroker
 from flows.connectors.parquet import PLAYED, read_archive, scan, write_events
@@ -35,8 +36,8 @@ def archived(kafka: KafkaBroker, tmp_path: Path) -> Iterator[Archived]:
     archived.end()
 
 
-def as_sent(topic: Topic, message: object, ms: int = 1_784_567_100_000) -> Sent:
-    value = message.model_dump_json().encode()  # type: ignore[attr-defined]
+def as_sent(topic: Topic, message: BaseModel, ms: int = 1_784_567_100_000) -> Sent:
+    value = message.model_dump_json().encode()
     fields = json.loads(value)
     key = str(fields["game_id"]).encode()
     return Sent(topic, key, value, ms, headers(topic, fields[ID_COLUMN[topic]]))
@@ -114,7 +115,7 @@ def test_what_a_worker_writes_is_archived_too(
 
 
 def test_every_message_goes_in_and_comes_out(archived: Archived, tmp_path: Path) -> None:
-    messages = {
+    messages: dict[Topic, list[BaseModel]] = {
         Topic.GAMES: [game(), game(5, context={"home_form": 0.5}, context_as_of_us=at(0))],
         Topic.LINES: [line(1), line(2, market="total"), line(3, game_id=OTHER)],
         Topic.RESULTS: [result(9)],

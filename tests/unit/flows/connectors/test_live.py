@@ -294,9 +294,11 @@ def test_ids_of_many_days_are_looked_up_again(tmp_path: Path) -> None:
         )
         for n, e in enumerate(events)
     ]
-    follow(tmp_path, records, roll=2)
-    held = holdings(tmp_path)[Topic.LINES]
-    assert (held.rows, held.apart) == (9, {REPEAT: 9})
+    for roll in (2, 9):
+        root = tmp_path / str(roll)
+        follow(root, records, roll)
+        held = holdings(root)[Topic.LINES]
+        assert (held.rows, held.apart) == (9, {REPEAT: 9})
 
 
 def test_a_full_disk_changes_nothing_and_is_told(

@@ -61,8 +61,7 @@ def split(second: float = 0, **over: object) -> BettingSplits:
 
 
 def passed_in_bulk(topic: Topic, records: list[Record]) -> list[bool]:
-    table = rows_module._table(topic, records)  # noqa: SLF001
-    return rows_module._in_bulk(topic, table, RULES)[1]  # noqa: SLF001
+    return rows_module._in_bulk(topic, records, RULES)[1].to_list()  # noqa: SLF001
 
 
 def test_topics_of_plain_fields_are_read_in_bulk() -> None:
