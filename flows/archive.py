@@ -110,8 +110,11 @@ def _follow(
     while not stopping() and not (once and tail.reached_end()):
         records = tail.poll(settings.roll_rows)
         meter.read(records)
+        by_topic: dict[Topic, list[Record]] = {topic: [] for topic in topics}
         for record in records:
-            topics[record.topic].add(record)
+            by_topic[record.topic].append(record)
+        for topic, some in by_topic.items():
+            topics[topic].add(some)
         for topic, live in topics.items():
             if _due(settings, *live.waiting):
                 roll(topic)

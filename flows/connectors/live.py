@@ -120,12 +120,13 @@ class LiveTopic:
         """By partition; past what has been written, not what has been added."""
         return {partition: reach.next for partition, reach in self.note.reach.items()}
 
-    def add(self, record: Record) -> None:
+    def add(self, records: list[Record]) -> None:
+        """Those of this topic, each partition's in the order of offsets."""
         waiting = self._waiting
-        if not waiting.records:
+        if records and not waiting.records:
             waiting.since = self._clock()
-        waiting.records.append(record)
-        waiting.bytes += len(record.value)
+        waiting.records += records
+        waiting.bytes += sum(len(record.value) for record in records)
 
     @property
     def waiting(self) -> tuple[int, int, float]:

@@ -63,8 +63,8 @@ _RULES: Mapping[str, Callable[[], pl.Expr]] = {
 
 
 @cache
-def allowed(topic: Topic) -> pl.Expr | None:
-    """True for rows that the model takes as they are; null or False for all others.
+def allowed(topic: Topic) -> list[pl.Expr] | None:
+    """All true for rows that the model takes as they are; one null or false for all others.
 
     None where that cannot be said in columns: a field that is nested, a rule not known here.
     """
@@ -80,7 +80,7 @@ def allowed(topic: Topic) -> pl.Expr | None:
     rules = [_RULES[name]() for name in decorators.model_validators]
     if any(one is None for one in found):
         return None
-    return pl.all_horizontal(*(one for one in found if one is not None), *rules)
+    return [*(one for one in found if one is not None), *rules]
 
 
 def _field(value: pl.Expr, said: dict[str, Any], named: dict[str, Any]) -> pl.Expr | None:

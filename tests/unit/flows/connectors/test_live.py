@@ -107,7 +107,7 @@ def follow(root: Path, records: list[Record], roll: int = ROLL) -> list[Rolled]:
     start, done = topic.next_offsets(), []
     for number, record in enumerate(records, 1):
         if record.offset >= start[record.partition]:
-            topic.add(record)
+            topic.add([record])
         if number % roll == 0 or number == len(records):
             rolled = topic.roll()
             done += [rolled] if rolled else []
