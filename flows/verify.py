@@ -9,14 +9,14 @@ import polars as pl
 
 from flows.archive import read_origin
 from flows.connectors.files import read_note
-from flows.connectors.live import Note, newest_note
-from flows.connectors.parquet import arrival, key_columns, live_schema, topic_schema
+from flows.connectors.live import Note, note_of
+from flows.connectors.parquet import arrival, key_columns, live_rows, live_schema, topic_schema
 from flows.connectors.parts import APART as APART_FOLDER
 from flows.connectors.parts import Listing, Part, while_merged
 from flows.connectors.rows import APART, REPEAT, REUSED_ID
 from flows.connectors.tail import ends_of
 from flows.holdings import require_archive
-from schemas.errors import DependencyDown
+from schemas.errors import DataMissing, DependencyDown
 from schemas.settings import KafkaSettings
 from schemas.topics import Topic
 
@@ -80,7 +80,7 @@ def verify(root: Path, kafka: KafkaSettings | None) -> Verified:
 def _topic(root: Path, topic: Topic, live: bool) -> tuple[Verified, Note]:
     found = Verified()
     listing = Listing(root, topic.value)
-    note = newest_note(root, topic)
+    note = note_of(listing, topic)
     days, apart = listing.days(), listing.apart()
     if any(part.last > listing.newest for part in listing.all()) or (
         live and note.roll != listing.newest
@@ -118,15 +118,19 @@ def _topic(root: Path, topic: Topic, live: bool) -> tuple[Verified, Note]:
 
 
 def _file(found: Verified, part: Part, topic: Topic, live: bool) -> pl.DataFrame | None:
-    schema = live_schema(topic) if live else topic_schema(topic)
     try:
-        rows = pl.read_parquet(part.path, hive_partitioning=False)
+        if live:
+            rows = live_rows(part.path, topic).collect()
+        else:
+            rows = pl.read_parquet(part.path, hive_partitioning=False)
+    except DataMissing:
+        rows = pl.DataFrame()
+    except FileNotFoundError:
+        raise
     except (pl.exceptions.PolarsError, OSError) as bad:
-        if isinstance(bad, FileNotFoundError):
-            raise
-        found.differ(f"{part.path}: cannot be read: {str(bad).partition(chr(10))[0]}")
+        found.differ(f"{part.path}: cannot be read: {str(bad).splitlines()[0]}")
         return None
-    if rows.schema != schema:
+    if rows.schema != (live_schema(topic) if live else topic_schema(topic)):
         found.differ(f"{part.path}: not the columns of {topic.value}")
         return None
     if live and read_note(part.path) is None:

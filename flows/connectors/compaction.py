@@ -8,7 +8,7 @@ import polars as pl
 
 from flows.connectors.files import read_note, sole, sync_folder, write_hidden
 from flows.connectors.live import Note
-from flows.connectors.parquet import arrival
+from flows.connectors.parquet import LINEAGE, arrival, live_rows
 from flows.connectors.parts import APART, Listing, Part, merged_name
 from schemas.errors import Unwritable
 from schemas.topics import Topic
@@ -46,8 +46,12 @@ def _topic(root: Path, topic: Topic, before: date) -> Merged:
         name = folder.name.removeprefix("date=")
         parts = listing.files(folder)
         if len(parts) > 1 and (name == APART or name < before.isoformat()):
-            order = ["kafka_partition", "kafka_offset"] if name == APART else arrival(topic)
-            done.rows += _merge(folder, parts, order)
+            if name == APART:
+                rows = pl.concat([pl.scan_parquet(part.path) for part in parts]).sort(*LINEAGE)
+            else:
+                rows = pl.concat([live_rows(part.path, topic) for part in parts])
+                rows = rows.sort(arrival(topic))
+            done.rows += _merge(folder, parts, rows.collect())
             done.folders += 1
             done.files += len(parts)
         # What is spanned by a merged file, of this run or of one that was killed.
@@ -56,8 +60,7 @@ def _topic(root: Path, topic: Topic, before: date) -> Merged:
     return done
 
 
-def _merge(folder: Path, parts: list[Part], order: list[str]) -> int:
-    rows = pl.concat([pl.read_parquet(part.path) for part in parts]).sort(order)
+def _merge(folder: Path, parts: list[Part], rows: pl.DataFrame) -> int:
     newest = max(parts, key=lambda part: part.last)
     note = Note.model_validate(read_note(newest.path))
     name = merged_name(parts)

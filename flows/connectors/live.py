@@ -81,17 +81,17 @@ class _Waiting:
     since: float = 0.0
 
 
-def newest_note(root: Path, topic: Topic) -> Note:
+def note_of(listing: Listing, topic: Topic) -> Note:
     """How far the topic's files go; empty where there are none."""
+    for part in listing.all():
+        if part.last == listing.newest and (found := read_note(part.path)) is not None:
+            return Note.model_validate(found)
+    return Note(topic=topic, roll=0, reach={})
 
-    def read() -> Note:
-        listing = Listing(root, topic.value)
-        for part in listing.all():
-            if part.last == listing.newest and (found := read_note(part.path)) is not None:
-                return Note.model_validate(found)
-        return Note(topic=topic, roll=0, reach={})
 
-    return while_merged(read)
+def newest_note(root: Path, topic: Topic) -> Note:
+    """As `note_of`, of the files that are there now."""
+    return while_merged(lambda: note_of(Listing(root, topic.value), topic))
 
 
 class LiveTopic:

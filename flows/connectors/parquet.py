@@ -23,6 +23,7 @@ from pydantic import BaseModel
 from pydantic_core import to_json
 
 from flows.connectors.parts import Listing, Part, while_merged
+from flows.connectors.versions import aligned
 from schemas.errors import ConfigError, DataMissing
 from schemas.events import Event
 from schemas.time import from_us
@@ -305,10 +306,17 @@ def arrival(topic: Topic) -> list[str]:
 
 def _rows(parts: Sequence[Part], topic: Topic) -> pl.LazyFrame:
     """Of some files, one after the other."""
-    for part in parts:
-        if pl.read_parquet_schema(part.path) not in (topic_schema(topic), live_schema(topic)):
-            raise DataMissing(f"{part.path}: columns of another version. Import the archive again")
-    return pl.scan_parquet([part.path for part in parts], hive_partitioning=False)
+    if all(pl.read_parquet_schema(part.path) == topic_schema(topic) for part in parts):
+        return pl.scan_parquet([part.path for part in parts], hive_partitioning=False)
+    return pl.concat([live_rows(part.path, topic) for part in parts])
+
+
+def live_rows(path: Path, topic: Topic) -> pl.LazyFrame:
+    """Of one file with lineage. Raises DataMissing for the columns of another version."""
+    rows = aligned(path, live_schema(topic), CONTRACTS[topic].model)
+    if rows is None:
+        raise DataMissing(f"{path}: columns of another version. Import the archive again")
+    return rows
 
 
 def as_json(topic: Topic) -> pl.Expr:

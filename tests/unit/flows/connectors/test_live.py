@@ -27,7 +27,7 @@ from flows.holdings import holdings
 from flows.steps.decode import DecodeRules
 from flows.steps.records import Record
 from flows.verify import verify
-from schemas.errors import ConfigError, Unwritable
+from schemas.errors import ConfigError, DataMissing, Unwritable
 from schemas.events import LineMovement
 from schemas.settings import Settings
 from schemas.topics import Topic
@@ -382,3 +382,21 @@ def test_verify_finds_a_file_that_is_gone_or_damaged(tmp_path: Path) -> None:
         else:
             path.unlink()
         assert verify(root, None).differences > 0, name
+
+
+def test_files_of_before_a_field_was_added_go_on_being_read(tmp_path: Path) -> None:
+    """As the model reads the JSON of that time: `settles` is true unless it says otherwise."""
+    records = history()
+    follow(tmp_path, records)
+    for part in Listing(tmp_path, "lines").day("2026-07-20")[:2]:
+        note = json.dumps(files.read_note(part.path))
+        files.write_hidden(part.path, pl.read_parquet(part.path).drop("settles", "status"), note)
+    for merged in (False, True):
+        assert read(tmp_path) == values(expected(records))
+        assert verify(tmp_path, None).first is None
+        if not merged:
+            compact(tmp_path, FOREVER)
+    path = Listing(tmp_path, "lines").day("2026-07-20")[0].path
+    files.write_hidden(path, pl.read_parquet(path).drop("book"), "{}")
+    with pytest.raises(DataMissing, match="another version"):
+        read(tmp_path)
