@@ -8,7 +8,20 @@ import sys
 
 import typer
 
-from cli import api, context, data, db, demo, features, leakcheck, parity, score, stack, train
+from cli import (
+    api,
+    archive,
+    context,
+    data,
+    db,
+    demo,
+    features,
+    leakcheck,
+    parity,
+    score,
+    stack,
+    train,
+)
 
 app = typer.Typer(
     name="steamline",
@@ -21,6 +34,7 @@ app = typer.Typer(
 )
 app.add_typer(stack.app, name="stack")
 app.add_typer(data.app, name="data")
+app.add_typer(archive.app, name="archive")
 app.add_typer(features.app, name="features")
 app.add_typer(score.app, name="run")
 app.add_typer(db.app, name="db")

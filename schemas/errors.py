@@ -36,6 +36,10 @@ class OffsetOutOfRange(SteamlineError):
     """The resume offset is no longer in the topic; going on would skip events silently."""
 
 
+class Unwritable(SteamlineError):
+    """The disk takes no more; what could not be written is still on Kafka."""
+
+
 class RejectedEvent(SteamlineError):
     """An input event that must go to the dead letters."""
 

@@ -143,6 +143,21 @@ class AlertSettings(Section):
     """By how much sharp books must have moved ahead of soft ones in 15 min."""
 
 
+class ArchiveSettings(Section):
+    """The archive that follows Kafka: when what has come becomes a file, whichever is first."""
+
+    roll_rows: int = Field(default=100_000, ge=1)
+    """Records of one topic."""
+    roll_bytes: int = Field(default=67_108_864, ge=1)
+    """Bytes of one topic, as on Kafka."""
+    roll_seconds: float = Field(default=60.0, gt=0.0)
+    """Since the first of them."""
+    metrics_port: int | None = Field(default=None, ge=0, le=65_535)
+    """Where the archive serves Prometheus metrics at /metrics; without it, nowhere."""
+    metrics_host: str = "127.0.0.1"
+    """Address it listens on for that."""
+
+
 class ApiSettings(Section):
     host: str = "127.0.0.1"
     """Address to listen on."""
@@ -209,6 +224,7 @@ class Settings(BaseSettings):
     score: ScoreSettings = ScoreSettings()
     staking: StakingSettings = StakingSettings()
     alerts: AlertSettings = AlertSettings()
+    archive: ArchiveSettings = ArchiveSettings()
     api: ApiSettings = ApiSettings()
 
     @field_validator("books")

@@ -14,7 +14,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 # 2000-01-01 .. 2100-01-01: outside it, a number is seconds or milliseconds by mistake.
 _EARLIEST_US = 946_684_800 * US_PER_SECOND
-_LATEST_US = 4_102_444_800 * US_PER_SECOND
+LATEST_US = 4_102_444_800 * US_PER_SECOND
 
 
 def to_us(moment: datetime) -> int:
@@ -43,5 +43,5 @@ def _parse(value: object) -> int:
     raise ValueError(f"{value!r} is neither integer microseconds nor ISO 8601")
 
 
-Micros = Annotated[int, BeforeValidator(_parse), Field(ge=_EARLIEST_US, le=_LATEST_US)]
+Micros = Annotated[int, BeforeValidator(_parse), Field(ge=_EARLIEST_US, le=LATEST_US)]
 """Microseconds since 1970 UTC; parses aware ISO 8601 too, refuses naive times."""

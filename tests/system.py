@@ -232,41 +232,8 @@ class Site:
         create_topics(self.bootstrap, [topic.full(self.prefix)], partitions, **config)
 
     def send(self, records: Iterable[Sent]) -> list[Place]:
-        """By a plain producer; all are on the broker when it returns, each at its place."""
-        producer = Producer(
-            {
-                "bootstrap.servers": self.bootstrap,
-                "linger.ms": 50,
-                "batch.num.messages": self.batch,
-                "partitioner": "murmur2_random",
-                # Without it a batch that is sent again lands behind later ones.
-                "enable.idempotence": True,
-                "message.max.bytes": 2_000_000,
-            }
-        )
-        names = {topic: topic.full(self.prefix) for topic in Topic}
-        places: dict[int, Place] = {}
-
-        def delivered(number: int, topic: Topic, error: object, message: Message) -> None:
-            partition, offset = message.partition(), message.offset()
-            assert error is None, error
-            assert partition is not None
-            assert offset is not None
-            places[number] = (topic.value, partition, offset)
-
-        for number, one in enumerate(records):
-            producer.produce(
-                names[one.topic],
-                one.value,
-                one.key,
-                timestamp=one.timestamp_ms,
-                headers=one.headers,
-                on_delivery=partial(delivered, number, one.topic),
-            )
-            if number % 500 == 0:
-                producer.poll(0)
-        assert producer.flush(60) == 0
-        return [places[number] for number in range(len(places))]
+        """As `send`."""
+        return send(self.bootstrap, self.prefix, records, self.batch)
 
     def start(self, *arguments: str, **env: str) -> Child:
         log = self.folder / f"{len(self.children)}-{arguments[0]}.log"
@@ -300,6 +267,44 @@ class Site:
 
     def letters(self) -> list[dict[str, Any]]:
         return [json.loads(content(message)) for message in self.read(Topic.DEAD_LETTERS)]
+
+
+def send(bootstrap: str, prefix: str, records: Iterable[Sent], batch: int = 10_000) -> list[Place]:
+    """By a plain producer; all are on the broker when it returns, each at its place."""
+    producer = Producer(
+        {
+            "bootstrap.servers": bootstrap,
+            "linger.ms": 50,
+            "batch.num.messages": batch,
+            "partitioner": "murmur2_random",
+            # Without it a batch that is sent again lands behind later ones.
+            "enable.idempotence": True,
+            "message.max.bytes": 2_000_000,
+        }
+    )
+    names = {topic: topic.full(prefix) for topic in Topic}
+    places: dict[int, Place] = {}
+
+    def delivered(number: int, topic: Topic, error: object, message: Message) -> None:
+        partition, offset = message.partition(), message.offset()
+        assert error is None, error
+        assert partition is not None
+        assert offset is not None
+        places[number] = (topic.value, partition, offset)
+
+    for number, one in enumerate(records):
+        producer.produce(
+            names[one.topic],
+            one.value,
+            one.key,
+            timestamp=one.timestamp_ms,
+            headers=one.headers,
+            on_delivery=partial(delivered, number, one.topic),
+        )
+        if number % 500 == 0:
+            producer.poll(0)
+    assert producer.flush(60) == 0
+    return [places[number] for number in range(len(places))]
 
 
 class Ends:

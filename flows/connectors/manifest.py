@@ -7,7 +7,8 @@ from pathlib import Path
 import polars as pl
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from flows.connectors.parquet import PLAYED, scan
+from flows.connectors.parquet import LIVE, PLAYED, scan
+from flows.connectors.parts import Listing, while_merged
 from schemas.errors import DataMissing
 
 NAME = "archive.json"
@@ -33,7 +34,9 @@ class Manifest(BaseModel):
 
 def fingerprint(root: Path) -> str:
     digest = hashlib.sha256()
-    for path in sorted(root.glob("topic=*/date=*/*.parquet")):
+    topics = [folder.name.removeprefix("topic=") for folder in root.glob("topic=*")]
+    days = [day for topic in topics for day in Listing(root, topic).days().values()]
+    for path in sorted(part.path for day in days for part in day):
         digest.update(path.relative_to(root).as_posix().encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()
@@ -56,6 +59,20 @@ def seal(
     left_out: Mapping[str, int],
 ) -> Manifest:
     """Describe the topics as they are now and write `archive.json`."""
+    manifest = _described(root, source, simulated, rejected, left_out)
+    partial = root / f".{NAME}.partial"
+    partial.write_text(manifest.model_dump_json(indent=2) + "\n")
+    partial.replace(root / NAME)
+    return manifest
+
+
+def _described(
+    root: Path,
+    source: str,
+    simulated: bool,
+    rejected: Mapping[str, int],
+    left_out: Mapping[str, int],
+) -> Manifest:
     counts: dict[str, int] = {}
     games: set[str] = set()
     times: list[int] = []
@@ -66,7 +83,7 @@ def seal(
         counts[topic.value], first, last = ends.row(0)
         times += [one for one in (first, last) if one is not None]
         games.update(rows.select(pl.col("game_id").unique()).collect()["game_id"])
-    manifest = Manifest(
+    return Manifest(
         source=source,
         simulated=simulated,
         events=counts,
@@ -77,10 +94,16 @@ def seal(
         left_out=_counted(left_out),
         fingerprint=fingerprint(root),
     )
-    partial = root / f".{NAME}.partial"
-    partial.write_text(manifest.model_dump_json(indent=2) + "\n")
-    partial.replace(root / NAME)
-    return manifest
+
+
+def _following(root: Path) -> Manifest:
+    """Of an archive that follows Kafka, as it is now: it is never finished, so never sealed."""
+    simulated = any(
+        scan(root, topic).select(pl.col("simulated").any()).collect().item() for topic in PLAYED
+    )
+    parts = [part.path for topic in PLAYED for part in Listing(root, topic.value).apart()]
+    reasons = pl.scan_parquet(parts).group_by("reason").len().collect().iter_rows() if parts else ()
+    return _described(root, "kafka", simulated, dict(reasons), {})
 
 
 def read_manifest(root: Path) -> Manifest:
@@ -88,6 +111,8 @@ def read_manifest(root: Path) -> Manifest:
     try:
         return Manifest.model_validate_json((root / NAME).read_bytes())
     except FileNotFoundError:
+        if (root / LIVE).exists():
+            return while_merged(lambda: _following(root))
         raise DataMissing(
             f"{root / NAME}: missing. Make an archive with `steamline data import` or `simulate`"
         ) from None

@@ -91,16 +91,21 @@ class Metrics:
                 self._alerts.labels(json.loads(message.value)["kind"]).inc()
 
     def serve(self, host: str, port: int) -> int:
-        """Answer /metrics from a thread of its own; the port, which 0 leaves to the system.
+        """As `serve`."""
+        return serve(self.registry, "STEAMLINE_SCORE_METRICS_PORT", host, port)
 
-        Raises ConfigError where the address is not to be had.
-        """
-        try:
-            server, _ = start_http_server(port, host, self.registry)
-        except OSError as taken:
-            raise ConfigError(
-                "STEAMLINE_SCORE_METRICS_PORT",
-                f"cannot listen on {host}:{port}: {taken.strerror}",
-                "Choose another port, or 0 for any",
-            ) from None
-        return int(server.server_port)
+
+def serve(registry: CollectorRegistry, key: str, host: str, port: int) -> int:
+    """Answer /metrics from a thread of its own; the port, which 0 leaves to the system.
+
+    Raises ConfigError naming the setting where the address is not to be had.
+    """
+    try:
+        server, _ = start_http_server(port, host, registry)
+    except OSError as taken:
+        raise ConfigError(
+            key,
+            f"cannot listen on {host}:{port}: {taken.strerror}",
+            "Choose another port, or 0 for any",
+        ) from None
+    return int(server.server_port)

@@ -1,8 +1,11 @@
 """The archive: every event of a topic as Parquet, and back again as the bytes Kafka carries.
 
-ROOT/topic=<topic>/date=YYYY-MM-DD/part-0.parquet, the date in UTC, rows in the order
+ROOT/topic=<topic>/date=YYYY-MM-DD/part-*.parquet, the date in UTC, rows in the order
 (time, game_id, order of arrival). Columns follow the topic's pydantic model exactly; a field
-with free keys (`context`, `read_to`) is one column of JSON text.
+with free keys (`context`, `read_to`) is one column of JSON text. An import writes one file a day.
+An archive that follows Kafka (`flows.archive`) has several until they are merged
+(`flows.connectors.parts` says which count), and where on Kafka each row stood. The readers here
+give the same of both.
 """
 
 import shutil
@@ -19,7 +22,9 @@ import polars as pl
 from pydantic import BaseModel
 from pydantic_core import to_json
 
-from schemas.errors import DataMissing
+from flows.connectors.parts import Listing, Part, while_merged
+from flows.connectors.versions import aligned
+from schemas.errors import ConfigError, DataMissing
 from schemas.events import Event
 from schemas.time import from_us
 from schemas.topics import CONTRACTS, INPUTS, Topic
@@ -30,7 +35,14 @@ PLAYED: tuple[Topic, ...] = (*INPUTS, Topic.RESULTS)
 _RANK = {topic: rank for rank, topic in enumerate((*PLAYED, *(set(Topic) - set(PLAYED))))}
 _TOPIC_OF = {CONTRACTS[topic].model: topic for topic in PLAYED}
 _CHUNK = 50_000
-_TIMESTAMP = pl.Datetime("us", "UTC")
+TIMESTAMP = pl.Datetime("us", "UTC")
+
+
+LINEAGE = pl.Schema({"kafka_partition": pl.Int64(), "kafka_offset": pl.Int64()})
+"""Further columns of an archive that follows Kafka: where a row stood."""
+
+LIVE = "live.json"
+"""Marks an archive that follows Kafka: nothing but its writer may change its topics."""
 
 
 class ArchiveRecord(NamedTuple):
@@ -72,21 +84,27 @@ def topic_schema(topic: Topic) -> pl.Schema:
     """Column names and types; `*_us` fields become UTC timestamps."""
     return pl.Schema(
         {
-            name: _TIMESTAMP if name.endswith("_us") else _dtype(field.annotation)
+            name: TIMESTAMP if name.endswith("_us") else _dtype(field.annotation)
             for name, field in CONTRACTS[topic].model.model_fields.items()
         }
     )
 
 
 @cache
-def _json_columns(topic: Topic) -> frozenset[str]:
+def live_schema(topic: Topic) -> pl.Schema:
+    """As `topic_schema`, with the lineage behind."""
+    return pl.Schema(topic_schema(topic) | LINEAGE)
+
+
+@cache
+def json_columns(topic: Topic) -> frozenset[str]:
     """Columns that hold JSON text."""
     fields = CONTRACTS[topic].model.model_fields.items()
     return frozenset(name for name, field in fields if "dict[" in str(field.annotation))
 
 
 @cache
-def _key_columns(topic: Topic) -> tuple[str, str, str | None]:
+def key_columns(topic: Topic) -> tuple[str, str, str | None]:
     """Names of the time, the id and (where there is one) the game of a topic's rows."""
     fields = CONTRACTS[topic].model.model_fields
     time = next(n for n in ("occurred_at_us", "as_of_us", "timestamp_us") if n in fields)
@@ -94,36 +112,36 @@ def _key_columns(topic: Topic) -> tuple[str, str, str | None]:
     return time, identity, "game_id" if "game_id" in fields else None
 
 
-def _frame(topic: Topic, rows: Sequence[tuple[object, ...]]) -> pl.DataFrame:
+def frame_of(topic: Topic, rows: Sequence[tuple[object, ...]]) -> pl.DataFrame:
     columns: list[pl.Series] = []
     for (name, dtype), values in zip(
         topic_schema(topic).items(), zip(*rows, strict=True), strict=True
     ):
-        plain = pl.Int64() if dtype == _TIMESTAMP else dtype
+        plain = pl.Int64() if dtype == TIMESTAMP else dtype
         columns.append(pl.Series(name, values, plain).cast(dtype))
     return pl.DataFrame(columns)
 
 
 @cache
-def _row_of(topic: Topic) -> Callable[[BaseModel], tuple[object, ...]]:
+def row_of(topic: Topic) -> Callable[[BaseModel], tuple[object, ...]]:
     """Field values in column order. Plain rows, because 50,000 live models slow every step."""
     schema = topic_schema(topic)
     values = itemgetter(*schema)
     nested = any(dtype.is_nested() for dtype in schema.values())
-    texts = [place for place, name in enumerate(schema) if name in _json_columns(topic)]
+    texts = [place for place, name in enumerate(schema) if name in json_columns(topic)]
 
-    def row_of(event: BaseModel) -> tuple[object, ...]:
-        row: tuple[object, ...] = values(
+    def row(event: BaseModel) -> tuple[object, ...]:
+        cells: tuple[object, ...] = values(
             event.model_dump(mode="json") if nested else event.__dict__
         )
         if not texts:
-            return row
-        cells = list(row)
+            return cells
+        told = list(cells)
         for place in texts:
-            cells[place] = None if cells[place] is None else to_json(cells[place]).decode()
-        return tuple(cells)
+            told[place] = None if told[place] is None else to_json(told[place]).decode()
+        return tuple(told)
 
-    return row_of
+    return row
 
 
 class TopicWriter:
@@ -133,11 +151,16 @@ class TopicWriter:
     """
 
     def __init__(self, root: Path, topic: Topic) -> None:
+        """Raises ConfigError for an archive that follows Kafka."""
+        if (root / LIVE).exists():
+            raise ConfigError(
+                str(root), "follows Kafka and is not to be written over", "Choose another folder"
+            )
         self.topic = topic
         self.count = 0
         self._target = root / f"topic={topic.value}"
         self._work = root / f".topic={topic.value}.partial"
-        self._row_of = _row_of(topic)
+        self._row_of = row_of(topic)
         self._model = CONTRACTS[topic].model
         self._buffer: list[tuple[object, ...]] = []
         self._chunks = 0
@@ -170,11 +193,11 @@ class TopicWriter:
 
     def _flush(self) -> None:
         if self._buffer:
-            self._spill(_frame(self.topic, self._buffer))
+            self._spill(frame_of(self.topic, self._buffer))
             self._buffer.clear()
 
     def _spill(self, rows: pl.DataFrame) -> None:
-        time, _, _ = _key_columns(self.topic)
+        time, _, _ = key_columns(self.topic)
         frame = rows.with_columns(pl.col(time).dt.date().alias("date"))
         for (day,), part in frame.partition_by("date", as_dict=True, include_key=False).items():
             folder = self._work / f"date={day}"
@@ -184,7 +207,7 @@ class TopicWriter:
 
     def _finish(self) -> None:
         self._flush()
-        time, _, game = _key_columns(self.topic)
+        time, _, game = key_columns(self.topic)
         keys = [time, game, "order"] if game else [time, "order"]
         for folder in sorted(self._work.iterdir()):
             chunks = sorted(folder.iterdir())
@@ -240,11 +263,6 @@ def write_events(root: Path, events: Iterable[Event]) -> dict[Topic, int]:
     return {topic: writer.count for topic, writer in writers.items()}
 
 
-def _files(root: Path, topic: Topic) -> dict[str, Path]:
-    folder = root / f"topic={topic.value}"
-    return {p.parent.name[len("date=") :]: p for p in sorted(folder.glob("date=*/part-0.parquet"))}
-
-
 def _require_archive(root: Path) -> None:
     if not any(root.glob("topic=*")):
         raise DataMissing(
@@ -263,22 +281,51 @@ def scan(
     _require_archive(root)
     first = from_us(first_us).date().isoformat() if first_us is not None else ""
     last = from_us(last_us).date().isoformat() if last_us is not None else "9999"
-    files = [path for day, path in _files(root, topic).items() if first <= day <= last]
-    if not files:
-        return pl.LazyFrame(schema=topic_schema(topic))
-    for path in files:
-        if pl.read_parquet_schema(path) != topic_schema(topic):
-            raise DataMissing(f"{path}: columns of another version. Import the archive again")
-    return pl.scan_parquet(files, hive_partitioning=False)
+
+    def listed() -> pl.LazyFrame:
+        days = Listing(root, topic.value).days()
+        wanted = [parts for day, parts in days.items() if first <= day <= last]
+        if not wanted:
+            return pl.LazyFrame(schema=topic_schema(topic))
+        frames = []
+        for alone, some in groupby(wanted, key=lambda parts: len(parts) == 1):
+            if alone:
+                frames.append(_rows([part for (part,) in some], topic))
+            else:
+                frames += [_rows(parts, topic).sort(*arrival(topic)) for parts in some]
+        return pl.concat([rows.select(topic_schema(topic).names()) for rows in frames])
+
+    return while_merged(listed)
 
 
-def _json(topic: Topic) -> pl.Expr:
+def arrival(topic: Topic) -> list[str]:
+    """The order of rows that say where they stood on Kafka, as columns."""
+    time, _, game = key_columns(topic)
+    return [time, *([game] if game else []), *LINEAGE]
+
+
+def _rows(parts: Sequence[Part], topic: Topic) -> pl.LazyFrame:
+    """Of some files, one after the other."""
+    if all(pl.read_parquet_schema(part.path) == topic_schema(topic) for part in parts):
+        return pl.scan_parquet([part.path for part in parts], hive_partitioning=False)
+    return pl.concat([live_rows(part.path, topic) for part in parts])
+
+
+def live_rows(path: Path, topic: Topic) -> pl.LazyFrame:
+    """Of one file with lineage. Raises DataMissing for the columns of another version."""
+    rows = aligned(path, live_schema(topic), CONTRACTS[topic].model)
+    if rows is None:
+        raise DataMissing(f"{path}: columns of another version. Import the archive again")
+    return rows
+
+
+def as_json(topic: Topic) -> pl.Expr:
     """A row as canonical JSON, fields in the order of the model."""
     columns = {
-        name: pl.col(name).cast(pl.Int64) if dtype == _TIMESTAMP else pl.col(name)
+        name: pl.col(name).cast(pl.Int64) if dtype == TIMESTAMP else pl.col(name)
         for name, dtype in topic_schema(topic).items()
     }
-    texts = _json_columns(topic)
+    texts = json_columns(topic)
     if not texts:
         return pl.struct(columns.values()).struct.json_encode()
     members: list[pl.Expr] = []
@@ -293,19 +340,30 @@ def _json(topic: Topic) -> pl.Expr:
     return pl.concat_str(pl.lit("{"), pl.concat_str(members, separator=","), pl.lit("}"))
 
 
-def _records(path: Path, topic: Topic) -> pl.LazyFrame:
-    """occurred_at_us, rank, game_id, order, event_id, value of one file."""
-    schema = topic_schema(topic)
-    if pl.read_parquet_schema(path) != schema:
-        raise DataMissing(f"{path}: columns of another version. Import the archive again")
-    time, identity, game = _key_columns(topic)
-    return pl.scan_parquet(path, hive_partitioning=False).select(
+def _records(parts: Sequence[Part], topic: Topic) -> pl.LazyFrame:
+    """occurred_at_us, rank, game_id, order, event_id, value of one day."""
+    rows = _rows(parts, topic)
+    if len(parts) > 1:
+        rows = rows.sort(*arrival(topic))
+    time, identity, game = key_columns(topic)
+    return rows.select(
         pl.col(time).cast(pl.Int64).alias("occurred_at_us"),
         pl.lit(_RANK[topic], pl.Int64).alias("rank"),
         (pl.col(game) if game else pl.lit("")).alias("game_id"),
         pl.int_range(pl.len()).alias("order"),
         pl.col(identity).alias("event_id"),
-        _json(topic).cast(pl.Binary).alias("value"),
+        as_json(topic).cast(pl.Binary).alias("value"),
+    )
+
+
+def _day(listings: dict[Topic, Listing], day: str, wanted: pl.Expr) -> pl.DataFrame:
+    """The records of a day in replay order; its files are looked for anew."""
+    found = {topic: listing.day(day) for topic, listing in listings.items()}
+    parts = [_records(files, topic) for topic, files in found.items() if files]
+    return (
+        pl.concat([part.filter(wanted) for part in parts])
+        .sort("occurred_at_us", "rank", "game_id", "order")
+        .collect()
     )
 
 
@@ -323,7 +381,7 @@ def read_archive(
     """
     _require_archive(root)
     by_rank = {_RANK[topic]: topic for topic in topics}
-    files = {topic: _files(root, topic) for topic in topics}
+    listings = {topic: Listing(root, topic.value) for topic in topics}
     wanted = pl.lit(True)
     if start_us is not None:
         wanted &= pl.col("occurred_at_us") >= start_us
@@ -333,13 +391,9 @@ def read_archive(
         wanted &= pl.col("game_id").is_in(sorted(games))
     first = from_us(start_us).date().isoformat() if start_us is not None else ""
     last = from_us(end_us).date().isoformat() if end_us is not None else "9999"
-    for day in sorted({day for paths in files.values() for day in paths if first <= day <= last}):
-        parts = [_records(paths[day], topic) for topic, paths in files.items() if day in paths]
-        rows = (
-            pl.concat([part.filter(wanted) for part in parts])
-            .sort("occurred_at_us", "rank", "game_id", "order")
-            .collect()
-        )
+    days = {day for listing in listings.values() for day in listing.days() if first <= day <= last}
+    for day in sorted(days):
+        rows = while_merged(lambda day=day: _day(listings, day, wanted))  # type: ignore[misc]
         columns = (rows[name].to_list() for name in ("game_id", "event_id", "occurred_at_us"))
         ranked = (by_rank[rank] for rank in rows["rank"].to_list())
         yield from map(ArchiveRecord, ranked, *columns, rows["value"].to_list())

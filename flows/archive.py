@@ -1,0 +1,171 @@
+"""The archive flow: every record of every topic from Kafka into Parquet, once.
+
+A plain loop, not a Bytewax flow: files carry the offsets they hold (`flows.connectors.live`), so a
+restart goes on exactly where the files end, and there is no second store that could say otherwise.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from flows.connectors.files import sole, write_text
+from flows.connectors.live import LiveTopic, Rolled
+from flows.connectors.manifest import NAME
+from flows.connectors.parquet import LIVE
+from flows.connectors.tail import Tail
+from flows.steps.decode import DecodeRules
+from flows.steps.records import Record
+from schemas.errors import ConfigError
+from schemas.settings import ArchiveSettings, Settings
+from schemas.topics import Topic
+
+log = logging.getLogger(__name__)
+
+ARCHIVE_GROUP = "steamline-archive"
+"""Consumer group under which the archive shows its progress."""
+
+LOOK_SECONDS = 30.0
+"""Between looks for partitions that were added."""
+
+
+class Meter(Protocol):
+    """Counts what passes; sees everything, changes nothing."""
+
+    def read(self, records: list[Record]) -> None: ...
+    def rolled(self, topic: Topic, what: Rolled) -> None: ...
+
+
+class Unmetered:
+    """Counts nothing."""
+
+    def read(self, records: list[Record]) -> None: ...
+    def rolled(self, topic: Topic, what: Rolled) -> None: ...
+
+
+class Origin(BaseModel):
+    """`live.json`: what the archive follows. Offsets mean nothing on another cluster."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cluster: str
+    prefix: str
+
+
+def archive(
+    settings: Settings,
+    root: Path,
+    once: bool = False,
+    stopping: Callable[[], bool] = lambda: False,
+    accept_loss: bool = False,
+    meter: Meter | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> dict[Topic, Rolled]:
+    """Follow the topics until told to stop, or to the end they have now; what was written.
+
+    Whatever was read is on disk when it returns. Raises OffsetOutOfRange where Kafka has no longer
+    what comes next, Unwritable where the disk takes no more, ConfigError for a folder of another
+    archive.
+    """
+    meter = meter or Unmetered()
+    with sole(root, "run"):
+        _require_own(root)
+        topics = {topic: LiveTopic(root, topic, _rules(settings), clock) for topic in Topic}
+        known = {topic: live.next_offsets() for topic, live in topics.items()}
+        tail = Tail(settings.kafka, topics, ARCHIVE_GROUP)
+        try:
+            _claim(root, Origin(cluster=tail.cluster, prefix=settings.kafka.prefix))
+            tail.begin(known, accept_loss)
+            for (topic, partition), offset in tail.start.items():
+                lost = offset - known[topic].get(partition, offset)
+                topics[topic].begin(partition, offset, lost)
+            return _follow(settings.archive, topics, tail, once, stopping, meter, clock)
+        finally:
+            tail.close()
+
+
+def _follow(
+    settings: ArchiveSettings,
+    topics: dict[Topic, LiveTopic],
+    tail: Tail,
+    once: bool,
+    stopping: Callable[[], bool],
+    meter: Meter,
+    clock: Callable[[], float],
+) -> dict[Topic, Rolled]:
+    done: dict[Topic, Rolled] = {}
+
+    def roll(topic: Topic) -> None:
+        written = topics[topic].roll()
+        if written is not None:
+            meter.rolled(topic, written)
+            tail.commit(topic, topics[topic].next_offsets())
+            done[topic] = written.after(done.get(topic))
+
+    look_at = clock() + LOOK_SECONDS
+    log.info("archiving %d partitions", len(tail.start))
+    while not stopping() and not (once and tail.reached_end()):
+        records = tail.poll(settings.roll_rows)
+        meter.read(records)
+        by_topic: dict[Topic, list[Record]] = {topic: [] for topic in topics}
+        for record in records:
+            by_topic[record.topic].append(record)
+        for topic, some in by_topic.items():
+            topics[topic].add(some)
+        for topic, live in topics.items():
+            if _due(settings, *live.waiting):
+                roll(topic)
+        if clock() >= look_at:
+            for topic, partition in tail.grown():
+                topics[topic].begin(partition, tail.start[topic, partition])
+            look_at = clock() + LOOK_SECONDS
+    for topic in topics:
+        roll(topic)
+    return done
+
+
+def _due(settings: ArchiveSettings, records: int, size: int, age: float) -> bool:
+    return (
+        records >= settings.roll_rows
+        or size >= settings.roll_bytes
+        or (records > 0 and age >= settings.roll_seconds)
+    )
+
+
+def _rules(settings: Settings) -> DecodeRules:
+    """The score flow's, but for books: one that is added later is to be found in the history."""
+    rules = DecodeRules.of(settings)
+    return DecodeRules(None, rules.future_us, rules.max_bytes)
+
+
+def read_origin(root: Path) -> Origin | None:
+    """None where there is no archive that follows Kafka."""
+    try:
+        return Origin.model_validate_json((root / LIVE).read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValidationError as bad:
+        raise ConfigError(str(root / LIVE), bad.errors()[0]["msg"], "Restore the file") from None
+
+
+def _require_own(root: Path) -> None:
+    if read_origin(root) is None and ((root / NAME).exists() or any(root.glob("topic=*"))):
+        raise ConfigError(
+            str(root), "holds an archive that was imported", "Choose another folder with --archive"
+        )
+
+
+def _claim(root: Path, origin: Origin) -> None:
+    found = read_origin(root)
+    if found is None:
+        write_text(root / LIVE, origin.model_dump_json() + "\n")
+    elif found != origin:
+        raise ConfigError(
+            str(root / LIVE),
+            f"the archive follows cluster {found.cluster}, prefix {found.prefix!r}, not "
+            f"{origin.cluster}, {origin.prefix!r}",
+            "Choose another folder with --archive",
+        )
