@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from cli import api, context, data, demo, features, leakcheck, parity, score, stack, train
+from cli import api, context, data, db, demo, features, leakcheck, parity, score, stack, train
 
 app = typer.Typer(
     name="steamline",
@@ -23,6 +23,7 @@ app.add_typer(stack.app, name="stack")
 app.add_typer(data.app, name="data")
 app.add_typer(features.app, name="features")
 app.add_typer(score.app, name="run")
+app.add_typer(db.app, name="db")
 score.app.command("context")(context.publish)
 app.command("train")(train.train)
 app.command("api")(api.api_command)

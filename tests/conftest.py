@@ -2,17 +2,22 @@
 
 import json
 import os
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import psycopg
 import pytest
 from confluent_kafka import Producer
+from pydantic import SecretStr
 
 from deploy.demo.slate import choose_slate
 from deploy.stack.kafka import KafkaBroker, fetch_jars, kafka_available
 from deploy.stack.postgres import PostgresServer
 from deploy.stack.redis import RedisServer
+from flows.connectors.migrations import migrate
+from schemas.settings import PostgresSettings
 from tests.system import Trained, clean_env, steamline
 
 ROOT = Path(__file__).parents[1]
@@ -91,6 +96,25 @@ def postgres() -> Iterator[PostgresServer]:
 def postgres_dsn(postgres: PostgresServer) -> str:
     """DSN of the database `steamline` on a real Postgres, shared by the session."""
     return postgres.dsn()
+
+
+@pytest.fixture(scope="session")
+def _schema(postgres: PostgresServer) -> str:
+    """Name of a database with the whole schema and no rows: to be copied, never used."""
+    with psycopg.connect(postgres.dsn("postgres"), autocommit=True) as admin:
+        admin.execute("CREATE DATABASE schema_only")
+    migrate(PostgresSettings(dsn=SecretStr(postgres.dsn("schema_only"))))
+    return "schema_only"
+
+
+@pytest.fixture
+def database(postgres: PostgresServer, _schema: str) -> Iterator[str]:
+    """DSN of a migrated, empty database of the test's own."""
+    name = f"test_{uuid.uuid4().hex[:8]}"
+    with psycopg.connect(postgres.dsn("postgres"), autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE {_schema}")
+        yield postgres.dsn(name)
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,49 @@
+"""`steamline db`: the schema in Postgres, and an archive into it."""
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="The database of history and reports.",
+    rich_markup_mode=None,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+
+
+@app.command()
+def migrate(as_json: Json = False) -> None:
+    """Bring the schema up to this version; safe from several processes at once."""
+    import json
+
+    from deploy.stack import resolve
+    from flows.connectors.migrations import migrate as apply
+    from schemas.settings import Settings
+
+    applied = apply(resolve(Settings.read()).postgres)
+    if as_json:
+        print(json.dumps({"applied": applied}))
+    else:
+        print("\n".join(applied) if applied else "up to date")
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """Which migrations are applied; exit 1 where one is not."""
+    import json
+
+    from deploy.stack import resolve
+    from flows.connectors.migrations import status as ask
+    from schemas.settings import Settings
+
+    found = ask(resolve(Settings.read()).postgres)
+    if as_json:
+        print(json.dumps(found._asdict()))
+    else:
+        for state, names in found._asdict().items():
+            for name in names:
+                print(f"{state:8} {name}")
+    if found.pending or found.unknown:
+        raise typer.Exit(1)
