@@ -1,5 +1,6 @@
 """`steamline db`: the schema in Postgres, and an archive into it."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -47,3 +48,39 @@ def status(as_json: Json = False) -> None:
                 print(f"{state:8} {name}")
     if found.pending or found.unknown:
         raise typer.Exit(1)
+
+
+@app.command()
+def load(
+    archive: Annotated[Path, typer.Argument(help="Archive folder (see `steamline data`).")],
+    as_json: Json = False,
+) -> None:
+    """Load an archive; rows that are there already stay as they are."""
+    import asyncio
+    import json
+    import time
+
+    from cli.progress import watched
+    from deploy.stack import resolve
+    from flows.connectors.migrations import migrate as apply
+    from flows.curate import curate_archive
+    from schemas.settings import Settings
+
+    settings = resolve(Settings.read())
+    apply(settings.postgres)
+    began = time.perf_counter()
+    done = asyncio.run(
+        curate_archive(settings, archive, lambda records: watched(records, "load", "records"))
+    )
+    report = {
+        "new": dict(done.new),
+        "refused": dict(done.refused),
+        "seconds": round(time.perf_counter() - began, 3),
+    }
+    if as_json:
+        print(json.dumps(report))
+        return
+    for table, count in sorted(done.new.items()):
+        print(f"{table:14} {count:,} new")
+    for reason, count in sorted(done.refused.items()):
+        print(f"refused: {reason:14} {count:,}")

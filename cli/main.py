@@ -8,7 +8,20 @@ import sys
 
 import typer
 
-from cli import api, context, data, db, demo, features, leakcheck, parity, score, stack, train
+from cli import (
+    api,
+    context,
+    curate,
+    data,
+    db,
+    demo,
+    features,
+    leakcheck,
+    parity,
+    score,
+    stack,
+    train,
+)
 
 app = typer.Typer(
     name="steamline",
@@ -25,6 +38,7 @@ app.add_typer(features.app, name="features")
 app.add_typer(score.app, name="run")
 app.add_typer(db.app, name="db")
 score.app.command("context")(context.publish)
+score.app.command("curate")(curate.curate)
 app.command("train")(train.train)
 app.command("api")(api.api_command)
 app.command("demo")(demo.demo)

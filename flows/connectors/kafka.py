@@ -6,7 +6,6 @@ every delivery is confirmed before the snapshot that covers it is taken.
 """
 
 import logging
-import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
@@ -18,15 +17,23 @@ from confluent_kafka import (
     OFFSET_INVALID,
     Consumer,
     KafkaError,
-    KafkaException,
     Message,
     Producer,
     TopicPartition,
 )
 
 from flows.connectors.merge import Lane, Merge, Progress
+from flows.connectors.reading import (
+    PARTITION_END,
+    Complaints,
+    ask,
+    partitions_of,
+    reader_config,
+    record_of,
+    trouble,
+)
 from flows.steps.records import Outgoing, Record
-from schemas.errors import DeliveryFailed, DependencyDown, OffsetOutOfRange
+from schemas.errors import DeliveryFailed, OffsetOutOfRange
 from schemas.settings import KafkaSettings
 from schemas.time import US_PER_MS
 from schemas.topics import CONTRACTS, Topic
@@ -43,31 +50,7 @@ MAX_WAITING = 20_000
 """Records of one partition held back for others before its fetching is paused."""
 MAX_IN_FLIGHT = 100_000
 """Messages handed to the producer and not confirmed; beyond, the flow waits."""
-COMPLAIN_SECONDS = 5.0
-
-_HOPELESS = {
-    KafkaError.TOPIC_AUTHORIZATION_FAILED,
-    KafkaError.GROUP_AUTHORIZATION_FAILED,
-    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
-    KafkaError.SASL_AUTHENTICATION_FAILED,
-    KafkaError._AUTHENTICATION,  # noqa: SLF001 - confluent_kafka names local errors so
-}
-_OUT_OF_RANGE = {
-    KafkaError.OFFSET_OUT_OF_RANGE,
-    KafkaError._AUTO_OFFSET_RESET,  # noqa: SLF001
-}
-
-
-class Complaints:
-    """Logs a lasting trouble at once and then every few seconds, not a thousand times."""
-
-    def __init__(self) -> None:
-        self._next = 0.0
-
-    def __call__(self, text: str, *args: object) -> None:
-        if time.monotonic() >= self._next:
-            self._next = time.monotonic() + COMPLAIN_SECONDS
-            log.warning(text, *args)
+_MEND = "start with an empty recovery folder to go on without them"
 
 
 class KafkaSource(FixedPartitionedSource[Record, bytes]):
@@ -113,22 +96,7 @@ class KafkaSourcePartition(StatefulSourcePartition[Record, bytes]):
         self._names = [topic.full(settings.prefix) for topic in topics]
         self._rank = {name: rank for rank, name in enumerate(self._names)}
         self._complain = Complaints()
-        self._consumer = Consumer(
-            {
-                **settings.client_config(),
-                "group.id": group,
-                "enable.auto.commit": False,
-                "enable.auto.offset.store": False,
-                # A position that retention has deleted must stop the flow, not skip silently.
-                "auto.offset.reset": "error",
-                "enable.partition.eof": True,
-                "fetch.wait.max.ms": 50,
-                "fetch.max.bytes": 16_777_216,
-                "queued.max.messages.kbytes": 65_536,
-                "isolation.level": "read_committed",
-                "logger": log,
-            }
-        )
+        self._consumer = Consumer(reader_config(settings, group))
         self._end: dict[Lane, int] = {}
         """Newest known end of each partition."""
         self._fetched: dict[Lane, int] = {}
@@ -156,7 +124,7 @@ class KafkaSourcePartition(StatefulSourcePartition[Record, bytes]):
             known = {(rank, part): Progress(*rest) for rank, part, *rest in stored["lanes"]}
         start: dict[Lane, Progress] = {}
         for rank, name in enumerate(self._names):
-            for partition in self._ask(self._partitions, name):
+            for partition in self._ask(partitions_of, self._consumer, name):
                 lane = (rank, partition)
                 low, high = self._ask(
                     self._consumer.get_watermark_offsets, TopicPartition(name, partition), 5.0
@@ -166,7 +134,7 @@ class KafkaSourcePartition(StatefulSourcePartition[Record, bytes]):
                     raise OffsetOutOfRange(
                         f"{name} partition {partition}: the next event is at offset "
                         f"{progress.next_offset}, the topic holds {low} to {high}. Events in "
-                        "between are gone; start with an empty recovery folder to go on without"
+                        f"between are gone; {_MEND}"
                     )
                 start[lane] = progress
                 self._end[lane] = high
@@ -178,23 +146,8 @@ class KafkaSourcePartition(StatefulSourcePartition[Record, bytes]):
             )
         return start
 
-    def _partitions(self, name: str) -> list[int]:
-        found = self._consumer.list_topics(name, timeout=5.0).topics[name]
-        if found.error is not None:
-            raise KafkaException(found.error)
-        return sorted(found.partitions)
-
     def _ask(self, question: Callable[..., Any], *args: object) -> Any:
-        """Answer of the broker, however long it takes to come back."""
-        while True:
-            try:
-                return question(*args)
-            except KafkaException as down:
-                error = down.args[0]
-                if error.code() in _HOPELESS or error.fatal():
-                    raise DependencyDown(f"Kafka refuses this client: {error}") from None
-                self._complain("waiting for Kafka (%s %s): %s", self._names, args, error)
-                time.sleep(0.2)
+        return ask(question, *args, complain=self._complain)
 
     def next_batch(self) -> list[Record]:
         if self._stopping():
@@ -208,8 +161,8 @@ class KafkaSourcePartition(StatefulSourcePartition[Record, bytes]):
 
     def _take(self, message: Message) -> None:
         error = message.error()
-        if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001
-            self._trouble(message, error)
+        if error is not None and error.code() != PARTITION_END:
+            trouble(message, error, _MEND, self._complain)
             return
         name, partition, offset = message.topic(), message.partition(), message.offset()
         assert name is not None
@@ -221,31 +174,7 @@ class KafkaSourcePartition(StatefulSourcePartition[Record, bytes]):
             self._fetched[lane] = max(self._fetched[lane], offset)
             return
         self._fetched[lane] = offset + 1
-        found = dict(message.headers() or ())
-        version = found.get("version")
-        self._merge.add(
-            lane,
-            Record(
-                topic=self._topics[lane[0]],
-                partition=partition,
-                offset=offset,
-                timestamp_us=message.timestamp()[1] * US_PER_MS,
-                key=_bytes(message.key()),
-                value=_bytes(message.value()) or b"",
-                version=_bytes(version),
-            ),
-        )
-
-    def _trouble(self, message: Message, error: KafkaError) -> None:
-        if error.code() in _OUT_OF_RANGE:
-            raise OffsetOutOfRange(
-                f"{message.topic()} partition {message.partition()}: {error.str()}. Retention has "
-                "deleted events that were not read yet; start with an empty recovery folder to go "
-                "on without them"
-            )
-        if error.code() in _HOPELESS or error.fatal():
-            raise DependencyDown(f"Kafka refuses this client: {error}")
-        self._complain("Kafka: %s; going on", error)
+        self._merge.add(lane, record_of(message, self._topics[lane[0]]))
 
     def _behind(self, lane: Lane) -> bool:
         """Whether the broker holds records of the lane that have not been fetched."""
@@ -285,10 +214,6 @@ class KafkaSourcePartition(StatefulSourcePartition[Record, bytes]):
 
     def close(self) -> None:
         self._consumer.close()
-
-
-def _bytes(value: bytes | str | None) -> bytes | None:
-    return value.encode() if isinstance(value, str) else value
 
 
 class ConfirmedProducer:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from flows.steps.records import Outgoing, Record
 from schemas.decisions import DeadLetter
@@ -31,7 +31,8 @@ class Decoded(NamedTuple):
 
 @dataclass(frozen=True)
 class DecodeRules:
-    books: frozenset[str]
+    books: frozenset[str] | None
+    """None takes any book."""
     future_us: int
     max_bytes: int
 
@@ -44,20 +45,29 @@ class DecodeRules:
         )
 
 
-def decode(record: Record, rules: DecodeRules) -> Event:
-    """One record. Raises RejectedEvent with a reason code."""
-    if len(record.value) > rules.max_bytes:
-        raise RejectedEvent("oversized", f"{len(record.value)} bytes, at most {rules.max_bytes}")
+def parse(record: Record) -> BaseModel:
+    """A record of any topic, by the topic's model alone. Raises RejectedEvent."""
     if record.version is not None and record.version != SCHEMA_VERSION:
         raise RejectedEvent("wrong_schema", f"version {record.version!r}, not {SCHEMA_VERSION!r}")
     try:
-        event = CONTRACTS[record.topic].model.model_validate_json(record.value)
+        return CONTRACTS[record.topic].model.model_validate_json(record.value)
     except ValidationError as bad:
         raise _explain(bad) from None
+
+
+def decode(record: Record, rules: DecodeRules) -> Event:
+    """One event. Raises RejectedEvent with a reason code."""
+    if len(record.value) > rules.max_bytes:
+        raise RejectedEvent("oversized", f"{len(record.value)} bytes, at most {rules.max_bytes}")
+    event = parse(record)
     assert isinstance(event, Event)
     if record.key is None or record.key != event.game_id.encode():
         raise RejectedEvent("wrong_key", f"key {record.key!r} is not the game id {event.game_id}")
-    if isinstance(event, LineMovement | BettingSplits) and event.book not in rules.books:
+    if (
+        rules.books is not None
+        and isinstance(event, LineMovement | BettingSplits)
+        and event.book not in rules.books
+    ):
         raise RejectedEvent("unknown_book", f"{event.book!r} is not in STEAMLINE_BOOKS")
     ahead = event.occurred_at_us - record.timestamp_us
     if ahead > rules.future_us:

@@ -16,7 +16,8 @@ CREATE TABLE features (
     count integer NOT NULL CHECK (count > 0),
     completeness probability NOT NULL,
     completeness_by jsonb NOT NULL,
-    source_age_ms jsonb NOT NULL,
+    -- Null where the offline builder made the vector: it keeps no ages.
+    source_age_ms jsonb,
     vector real[] NOT NULL,
     source short_name NOT NULL,
     PRIMARY KEY (game_id, "position", feature_set),
