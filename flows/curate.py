@@ -24,8 +24,8 @@ from flows.connectors.parquet import ArchiveRecord, read_archive
 from flows.connectors.postgres import DOWN, REFUSED, NotAlone, Store
 from flows.connectors.reading import Complaints
 from flows.connectors.topic_reader import Positions, TopicReader
-from flows.steps.curate import Load, Prepared, prepare
-from flows.steps.decode import DecodeRules, dead_letter
+from flows.steps.curate import Load, Prepared, letter_of, prepare
+from flows.steps.decode import DecodeRules
 from flows.steps.records import Outgoing, Record
 from schemas.errors import RejectedEvent
 from schemas.settings import Settings
@@ -36,7 +36,6 @@ log = logging.getLogger(__name__)
 
 CURATE_GROUP = "steamline-curate"
 """Consumer group under which the curate flow shows its progress."""
-BATCH = 10_000
 READ_SECONDS = 0.2
 """A batch is as much as has come in this time."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
@@ -95,8 +94,11 @@ class Curator:
             except REFUSED:
                 refused = await self.patiently(lambda load=load: self._store.refused(load))  # type: ignore[misc]
                 await self._send(
-                    dead_letter(batch.records[number], RejectedEvent("refused_by_database", why))
+                    letter
                     for number, why in sorted(refused.items())
+                    for letter in letter_of(
+                        batch.records[number], RejectedEvent("refused_by_database", why)
+                    )
                 )
                 load = load.without(refused)
                 if not refused:
@@ -172,7 +174,8 @@ async def curate_topics(
         reader = await asyncio.to_thread(
             TopicReader, settings.kafka, topics, CURATE_GROUP, stored, MEND, accept_gap
         )
-        next_batch = _Reading(reader, rules_of(settings))
+        log.info("reading %s on from %d records", settings.kafka.prefix, sum(reader.at.values()))
+        next_batch = _Reading(reader, rules_of(settings), settings.curate.batch)
         reading = asyncio.create_task(asyncio.to_thread(next_batch))
         while not stopping():
             batch = await reading
@@ -202,11 +205,11 @@ async def curate_topics(
 class _Reading:
     """The next batch, whatever thread asks."""
 
-    def __init__(self, reader: TopicReader, rules: DecodeRules) -> None:
-        self._reader, self._rules = reader, rules
+    def __init__(self, reader: TopicReader, rules: DecodeRules, most: int) -> None:
+        self._reader, self._rules, self._most = reader, rules, most
 
     def __call__(self) -> Batch:
-        records = self._reader.read(BATCH, READ_SECONDS)
+        records = self._reader.read(self._most, READ_SECONDS)
         return Batch(records, prepare(records, self._rules), dict(self._reader.at))
 
 
@@ -226,7 +229,7 @@ async def curate_archive(
     records = watch(read_archive(root, tuple(Topic)))
     try:
         await curator.patiently(lambda: store.note_books(settings.books, settings.sharp_books))
-        for batch in _batches(records):
+        for batch in _batches(records, settings.curate.batch):
             prepared = await asyncio.to_thread(prepare, batch, rules, False)
             await curator.bring(Batch(batch, prepared, {}), {})
     finally:
@@ -234,10 +237,10 @@ async def curate_archive(
     return curator
 
 
-def _batches(records: Iterable[ArchiveRecord]) -> Iterator[list[Record]]:
+def _batches(records: Iterable[ArchiveRecord], most: int) -> Iterator[list[Record]]:
     left = iter(records)
     number = 0
-    while some := list(islice(left, BATCH)):
+    while some := list(islice(left, most)):
         yield [
             Record(
                 one.topic,

@@ -325,7 +325,10 @@ JOIN (
     FROM game_updates WHERE game_id = ANY($1) GROUP BY game_id
 ) AS known USING (game_id)
 WHERE games.game_id = newest.game_id
-    AND (games.updated_at, games.event_id) IS DISTINCT FROM (newest.occurred_at, newest.event_id)
+    AND (games.updated_at, games.event_id, games.mlb_game_pk, games.home_starter,
+         games.away_starter)
+        IS DISTINCT FROM (newest.occurred_at, newest.event_id, known.mlb_game_pk,
+                          known.home_starter, known.away_starter)
 """
 """What the newest update says; of facts that it may leave out, the newest that any said. From the
 updates themselves, so the order in which they came does not show."""

@@ -1,5 +1,6 @@
 """Records to the rows that one transaction brings, or to dead letters."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -14,6 +15,10 @@ from schemas.events import BettingSplits, Event, LineMovement, day_of
 from schemas.time import US_PER_DAY, from_us
 from schemas.topics import CONTRACTS, Topic
 
+log = logging.getLogger(__name__)
+
+_LONGEST = CONTRACTS[Topic.DEAD_LETTERS].max_message_bytes // 2
+"""In base64, and with the rest of the letter around it, it must fit on the topic itself."""
 _EVENTS = frozenset(t for t, contract in CONTRACTS.items() if issubclass(contract.model, Event))
 
 
@@ -72,10 +77,10 @@ def prepare(records: Sequence[Record], rules: DecodeRules, placed: bool = True) 
             record.offset if placed else None,
         )
         try:
-            if b"\\u0000" in record.value:
-                raise RejectedEvent("invalid", "a text holds \\u0000, which Postgres cannot keep")
             message = decode(record, rules) if topic in _EVENTS else parse(record)
             row = TABLES[topic].row(message, place)
+            if b"\\u0000" in record.value and any(isinstance(c, str) and "\0" in c for c in row):
+                raise RejectedEvent("invalid", "a text holds a NUL, which Postgres cannot keep")
             if isinstance(message, LineMovement | BettingSplits):
                 load.books.add(message.book)
                 if topic is Topic.LINES:
@@ -89,11 +94,22 @@ def prepare(records: Sequence[Record], rules: DecodeRules, placed: bool = True) 
                     message.game_id, source, str(row[0]), message.simulated, place
                 )
         except RejectedEvent as rejected:
-            letters.append(dead_letter(record, rejected))
+            letters += letter_of(record, rejected)
         else:
             entries[topic].append(Entry(number, row))
     load.days = {from_us(day * US_PER_DAY).date() for day in days}
     return Prepared(load, letters)
+
+
+def letter_of(record: Record, rejected: RejectedEvent) -> list[Outgoing]:
+    """None about a letter about a letter, or about one that is too long for another: it stays on
+    its topic, and letters must not breed."""
+    if record.topic is Topic.DEAD_LETTERS:
+        about_one = f'"topic":"{Topic.DEAD_LETTERS.value}"'.encode() in record.value
+        if about_one or len(record.value) > _LONGEST:
+            log.error("a dead letter cannot be stored, offset %d: %s", record.offset, rejected)
+            return []
+    return [dead_letter(record, rejected)]
 
 
 def _check_day(game_id: str) -> None:
