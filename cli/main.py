@@ -10,6 +10,7 @@ import typer
 
 from cli import (
     api,
+    audit,
     context,
     curate,
     data,
@@ -42,6 +43,7 @@ score.app.command("curate")(curate.curate)
 app.command("train")(train.train)
 app.command("api")(api.api_command)
 app.command("demo")(demo.demo)
+app.command("audit")(audit.audit)
 app.command("parity")(parity.parity)
 app.command("leakcheck")(leakcheck.leakcheck)
 

@@ -24,7 +24,7 @@ from flows.connectors.parquet import ArchiveRecord, read_archive
 from flows.connectors.postgres import DOWN, REFUSED, NotAlone, Store
 from flows.connectors.reading import Complaints
 from flows.connectors.topic_reader import Positions, TopicReader
-from flows.steps.curate import Load, Prepared, letter_of, prepare
+from flows.steps.curate import REFUSED_BY_DATABASE, Load, Prepared, letter_of, prepare
 from flows.steps.decode import DecodeRules
 from flows.steps.records import Outgoing, Record
 from schemas.errors import RejectedEvent
@@ -97,7 +97,7 @@ class Curator:
                     letter
                     for number, why in sorted(refused.items())
                     for letter in letter_of(
-                        batch.records[number], RejectedEvent("refused_by_database", why)
+                        batch.records[number], RejectedEvent(REFUSED_BY_DATABASE, why)
                     )
                 )
                 load = load.without(refused)

@@ -15,6 +15,9 @@ from schemas.events import BettingSplits, Event, LineMovement, day_of
 from schemas.time import US_PER_DAY, from_us
 from schemas.topics import CONTRACTS, Topic
 
+REFUSED_BY_DATABASE = "refused_by_database"
+"""Reason of a dead letter about what could be decoded and a table did not take."""
+
 log = logging.getLogger(__name__)
 
 _LONGEST = CONTRACTS[Topic.DEAD_LETTERS].max_message_bytes // 2
@@ -91,7 +94,11 @@ def prepare(records: Sequence[Record], rules: DecodeRules, placed: bool = True) 
                 _check_day(message.game_id)
                 source = message.source if isinstance(message, Event) else "score"
                 load.games[message.game_id] = Sighting(
-                    message.game_id, source, str(row[0]), message.simulated, place
+                    message.game_id,
+                    source,
+                    TABLES[topic].id_of(row),
+                    message.simulated,
+                    place,
                 )
         except RejectedEvent as rejected:
             letters += letter_of(record, rejected)

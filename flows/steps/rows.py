@@ -8,7 +8,7 @@ from base64 import b64decode
 from binascii import Error as NotBase64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -39,6 +39,18 @@ class Table:
     name: str
     columns: tuple[str, ...]
     row: Callable[[BaseModel, Place], Row]
+
+    @cached_property
+    def identity(self) -> str:
+        """The column that holds a message's id."""
+        return next(name for name in self.columns if name.endswith("_id") and name != "game_id")
+
+    def id_of(self, row: Row) -> str:
+        return str(row[self._id_at])
+
+    @cached_property
+    def _id_at(self) -> int:
+        return self.columns.index(self.identity)
 
 
 _JSON = frozenset(("context", "best", "read_to", "values"))
