@@ -2,9 +2,14 @@
 
 import sys
 
-from bench import features, score, startup
+from bench import curate, features, score, startup
 
-BENCHMARKS = {"score": score.main, "startup": startup.main, "features": features.main}
+BENCHMARKS = {
+    "score": score.main,
+    "startup": startup.main,
+    "features": features.main,
+    "curate": curate.main,
+}
 
 for name in sys.argv[1:] or BENCHMARKS:
     BENCHMARKS[name]()

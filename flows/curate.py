@@ -229,15 +229,30 @@ async def curate_archive(
     records = watch(read_archive(root, tuple(Topic)))
     try:
         await curator.patiently(lambda: store.note_books(settings.books, settings.sharp_books))
-        for batch in _batches(records, settings.curate.batch):
-            prepared = await asyncio.to_thread(prepare, batch, rules, False)
-            await curator.bring(Batch(batch, prepared, {}), {})
+        await bring_all(curator, batches(records, settings.curate.batch), rules)
     finally:
         await store.close()
     return curator
 
 
-def _batches(records: Iterable[ArchiveRecord], most: int) -> Iterator[list[Record]]:
+async def bring_all(curator: Curator, some: Iterator[list[Record]], rules: DecodeRules) -> None:
+    """Records without places on Kafka; the next batch is prepared while one is committed."""
+
+    def next_batch() -> Batch | None:
+        records = next(some, None)
+        return None if records is None else Batch(records, prepare(records, rules, False), {})
+
+    batch = await asyncio.to_thread(next_batch)
+    while batch is not None:
+        preparing = asyncio.create_task(asyncio.to_thread(next_batch))
+        try:
+            await curator.bring(batch, {})
+        finally:
+            await asyncio.wait([preparing])
+        batch = await preparing
+
+
+def batches(records: Iterable[ArchiveRecord], most: int) -> Iterator[list[Record]]:
     left = iter(records)
     number = 0
     while some := list(islice(left, most)):

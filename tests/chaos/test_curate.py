@@ -120,4 +120,3 @@ def test_asked_to_end_while_postgres_is_away(site: Site, server_home: Path) -> N
         child.stop()
     finally:
         server.stop()
-
