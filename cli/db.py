@@ -84,3 +84,38 @@ def load(
         print(f"{table:14} {count:,} new")
     for reason, count in sorted(done.refused.items()):
         print(f"refused: {reason:14} {count:,}")
+
+
+@app.command("load-features")
+def load_features(
+    archive: Annotated[Path, typer.Argument(help="Archive folder, loaded already.")],
+    minutes: Annotated[
+        str, typer.Option(help="Decision times: minutes before first pitch.")
+    ] = "60,120,180,360,720",
+    as_json: Json = False,
+) -> None:
+    """The vector of every game at decision times, as training sees it."""
+    import asyncio
+    import json
+
+    from cli.features_build import wanted_minutes
+    from cli.progress import watched
+    from deploy.stack import resolve
+    from flows.connectors.migrations import migrate as apply
+    from flows.features_table import load
+    from flows.offline import groups
+    from schemas.settings import Settings
+
+    wanted = wanted_minutes(minutes)
+    settings = resolve(Settings.read())
+    apply(settings.postgres)
+    total = len(groups(archive))
+    new = asyncio.run(
+        load(
+            settings,
+            archive,
+            wanted,
+            lambda parts: watched(parts, "features", "groups of days", total),
+        )
+    )
+    print(json.dumps({"new": new}) if as_json else f"{new:,} new vectors")

@@ -91,7 +91,7 @@ class Store:
             self._db, self._alone = await self._connect(), False
             self.forget()
             for table in TABLES.values():
-                await self._make_staging(table)
+                await self._make_staging(table.name, table.columns)
         if self._alone_on is not None and not self._alone:
             self._alone = bool(
                 await self._db.fetchval(
@@ -140,23 +140,23 @@ class Store:
         assert self._db is not None
         return self._db
 
-    async def _make_staging(self, table: Table) -> None:
+    async def _make_staging(self, name: str, columns: Sequence[str]) -> None:
         """Plain types: what a column demands is looked at once, on the way into its table."""
         types = await self.db.fetch(
             "SELECT attname, format_type(CASE typtype WHEN 'd' THEN typbasetype ELSE atttypid END,"
             " NULL) AS type FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid"
             " WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped",
-            table.name,
+            name,
         )
         type_of = {row["attname"]: row["type"] for row in types}
-        missing = [name for name in table.columns if name not in type_of]
+        missing = [column for column in columns if column not in type_of]
         if missing:
             raise DependencyDown(
-                f"the database has no {table.name}.{missing[0]}: run `steamline db migrate`"
+                f"the database has no {name}.{missing[0]}: run `steamline db migrate`"
             )
-        columns = ", ".join(f'"{name}" {type_of[name]}' for name in table.columns)
+        listed = ", ".join(f'"{column}" {type_of[column]}' for column in columns)
         await self.db.execute(
-            f"CREATE TEMPORARY TABLE stage_{table.name} ({columns}) ON COMMIT DELETE ROWS"
+            f"CREATE TEMPORARY TABLE IF NOT EXISTS stage_{name} ({listed}) ON COMMIT DELETE ROWS"
         )
 
     async def positions(self) -> Positions:
@@ -224,7 +224,9 @@ class Store:
         for topic, table in TABLES.items():
             entries = load.entries.get(topic)
             if entries:
-                new[table.name] = await self._merge(table, [one.row for one in entries])
+                new[table.name] = await self._merge(
+                    table.name, table.columns, [one.row for one in entries]
+                )
         if load.entries.get(Topic.GAMES):
             touched = {str(one.row[1]) for one in load.entries[Topic.GAMES]}
             await self.db.execute(_NEWEST_GAMES, sorted(touched))
@@ -250,16 +252,21 @@ class Store:
                 [(book,) for book in sorted(fresh)],
             )
 
-    async def _merge(self, table: Table, rows: Sequence[Row]) -> int:
+    async def _merge(self, name: str, columns: Sequence[str], rows: Sequence[Row]) -> int:
         """How many were new."""
-        stage = f"stage_{table.name}"
-        await self.db.copy_records_to_table(stage, records=rows, columns=table.columns)
-        columns = ", ".join(f'"{name}"' for name in table.columns)
+        await self.db.copy_records_to_table(f"stage_{name}", records=rows, columns=columns)
+        listed = ", ".join(f'"{column}"' for column in columns)
         done = await self.db.execute(
-            f"INSERT INTO {table.name} ({columns}) SELECT {columns} FROM {stage}"
+            f"INSERT INTO {name} ({listed}) SELECT {listed} FROM stage_{name}"
             " ON CONFLICT DO NOTHING"
         )
         return int(done.rpartition(" ")[2])
+
+    async def add(self, name: str, columns: Sequence[str], rows: Sequence[Row]) -> int:
+        """Rows of a table that no topic fills; how many were new."""
+        await self._make_staging(name, columns)
+        async with self.db.transaction():
+            return await self._merge(name, columns, rows)
 
     async def refused(self, load: Load) -> dict[int, str]:
         """Which records' rows the tables do not take, and why; nothing is changed.
@@ -287,7 +294,7 @@ class Store:
             return
         try:
             async with self.db.transaction():
-                await self._merge(table, [one.row for one in entries])
+                await self._merge(table.name, table.columns, [one.row for one in entries])
                 await self.db.execute(f"TRUNCATE stage_{table.name}")
         except REFUSED as bad:
             if len(entries) == 1:
