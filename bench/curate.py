@@ -22,6 +22,7 @@ from flows.connectors.migrations import dsn_of, migrate
 from flows.connectors.parquet import read_archive
 from flows.connectors.postgres import Store
 from flows.curate import Curator, batches, bring_all, rules_of
+from flows.garbage import rest_the_collector
 from flows.steps.curate import Load, prepare
 from flows.steps.records import Record
 from flows.steps.rows import TABLES
@@ -95,6 +96,7 @@ async def _rounds(settings: Settings, records: list[Record]) -> dict[str, list[f
         await db.execute(
             f"CREATE TEMPORARY TABLE bare_{table.name} AS SELECT * FROM {table.name} LIMIT 0"
         )
+    rest_the_collector()
     for _ in range(ROUNDS):
         await _empty(db)
         rates["same_tables"].append(await _copy(db, loads, bare=False))

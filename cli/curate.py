@@ -26,6 +26,7 @@ def curate(
     from flows.connectors.migrations import migrate
     from flows.connectors.topics import ensure_topics
     from flows.curate import curate_topics
+    from flows.garbage import rest_the_collector
     from schemas.settings import Settings
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
@@ -35,6 +36,7 @@ def curate(
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    rest_the_collector()
     done = asyncio.run(
         curate_topics(settings, ConfirmedProducer(settings.kafka), stop.is_set, once, accept_gap)
     )

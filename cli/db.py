@@ -64,10 +64,12 @@ def load(
     from deploy.stack import resolve
     from flows.connectors.migrations import migrate as apply
     from flows.curate import curate_archive
+    from flows.garbage import rest_the_collector
     from schemas.settings import Settings
 
     settings = resolve(Settings.read())
     apply(settings.postgres)
+    rest_the_collector()
     began = time.perf_counter()
     done = asyncio.run(
         curate_archive(settings, archive, lambda records: watched(records, "load", "records"))
