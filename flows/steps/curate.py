@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 _LONGEST = CONTRACTS[Topic.DEAD_LETTERS].max_message_bytes // 2
 """In base64, and with the rest of the letter around it, it must fit on the topic itself."""
+_NAMES = {topic: topic.value for topic in Topic}
 _EVENTS = frozenset(t for t, contract in CONTRACTS.items() if issubclass(contract.model, Event))
 
 
@@ -74,11 +75,8 @@ def prepare(records: Sequence[Record], rules: DecodeRules, placed: bool = True) 
     days: set[int] = set()
     for number, record in enumerate(records):
         topic = record.topic
-        place = Place(
-            topic.value,
-            record.partition if placed else None,
-            record.offset if placed else None,
-        )
+        name = _NAMES[topic]
+        place = Place(name, record.partition, record.offset) if placed else Place(name, None, None)
         try:
             message = decode(record, rules) if topic in _EVENTS else parse(record)
             row = TABLES[topic].row(message, place)
