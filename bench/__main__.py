@@ -2,7 +2,7 @@
 
 import sys
 
-from bench import archive, feature_store, features, offline, score, startup
+from bench import archive, curate, feature_store, features, offline, score, startup
 
 BENCHMARKS = {
     "score": score.main,
@@ -11,6 +11,7 @@ BENCHMARKS = {
     "feature_store": feature_store.main,
     "offline": offline.main,
     "archive": archive.main,
+    "curate": curate.main,
 }
 
 for name in sys.argv[1:] or BENCHMARKS:

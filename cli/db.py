@@ -1,5 +1,6 @@
 """`steamline db`: the schema in Postgres, and an archive into it."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -47,3 +48,76 @@ def status(as_json: Json = False) -> None:
                 print(f"{state:8} {name}")
     if found.pending or found.unknown:
         raise typer.Exit(1)
+
+
+@app.command()
+def load(
+    archive: Annotated[Path, typer.Argument(help="Archive folder (see `steamline data`).")],
+    as_json: Json = False,
+) -> None:
+    """Load an archive; rows that are there already stay as they are."""
+    import asyncio
+    import json
+    import time
+
+    from cli.progress import watched
+    from deploy.stack import resolve
+    from flows.connectors.migrations import migrate as apply
+    from flows.curate import curate_archive
+    from flows.garbage import rest_the_collector
+    from schemas.settings import Settings
+
+    settings = resolve(Settings.read())
+    apply(settings.postgres)
+    rest_the_collector()
+    began = time.perf_counter()
+    done = asyncio.run(
+        curate_archive(settings, archive, lambda records: watched(records, "load", "records"))
+    )
+    report = {
+        "new": dict(done.new),
+        "refused": dict(done.refused),
+        "seconds": round(time.perf_counter() - began, 3),
+    }
+    if as_json:
+        print(json.dumps(report))
+        return
+    for table, count in sorted(done.new.items()):
+        print(f"{table:14} {count:,} new")
+    for reason, count in sorted(done.refused.items()):
+        print(f"refused: {reason:14} {count:,}")
+
+
+@app.command("load-features")
+def load_features(
+    archive: Annotated[Path, typer.Argument(help="Archive folder, loaded already.")],
+    minutes: Annotated[
+        str, typer.Option(help="Decision times: minutes before first pitch.")
+    ] = "60,120,180,360,720",
+    as_json: Json = False,
+) -> None:
+    """The vector of every game at decision times, as training sees it."""
+    import asyncio
+    import json
+
+    from cli.features_build import wanted_minutes
+    from cli.progress import watched
+    from deploy.stack import resolve
+    from flows.connectors.migrations import migrate as apply
+    from flows.features_table import load
+    from flows.offline import groups
+    from schemas.settings import Settings
+
+    wanted = wanted_minutes(minutes)
+    settings = resolve(Settings.read())
+    apply(settings.postgres)
+    total = len(groups(archive))
+    new = asyncio.run(
+        load(
+            settings,
+            archive,
+            wanted,
+            lambda parts: watched(parts, "features", "groups of days", total),
+        )
+    )
+    print(json.dumps({"new": new}) if as_json else f"{new:,} new vectors")

@@ -23,13 +23,9 @@ def build(
     from cli.progress import watched
     from flows.offline import groups, samples, write_table
     from models.features.catalogue import NAMES
-    from schemas.errors import ConfigError
     from schemas.settings import Settings
 
-    try:
-        wanted = sorted({int(one) for one in minutes.split(",")})
-    except ValueError:
-        raise ConfigError("--minutes", f"{minutes!r} are no minutes", "Use e.g. 60,120") from None
+    wanted = wanted_minutes(minutes)
     began = time.perf_counter()
     parts = groups(archive)
     made = samples(archive, Settings.read(), wanted, over=False)
@@ -51,3 +47,13 @@ def build(
             f"{out}: {rows:,} rows of {report['features']} features, from {report['events']:,} "
             f"events of {report['games']:,} games, in {report['seconds']:.1f} s"
         )
+
+
+def wanted_minutes(text: str) -> list[int]:
+    """Raises ConfigError naming the option."""
+    from schemas.errors import ConfigError
+
+    try:
+        return sorted({int(one) for one in text.split(",")})
+    except ValueError:
+        raise ConfigError("--minutes", f"{text!r} are no minutes", "Use e.g. 60,120") from None

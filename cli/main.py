@@ -11,7 +11,9 @@ import typer
 from cli import (
     api,
     archive,
+    audit,
     context,
+    curate,
     data,
     db,
     demo,
@@ -39,9 +41,11 @@ app.add_typer(features.app, name="features")
 app.add_typer(score.app, name="run")
 app.add_typer(db.app, name="db")
 score.app.command("context")(context.publish)
+score.app.command("curate")(curate.curate)
 app.command("train")(train.train)
 app.command("api")(api.api_command)
 app.command("demo")(demo.demo)
+app.command("audit")(audit.audit)
 app.command("parity")(parity.parity)
 app.command("leakcheck")(leakcheck.leakcheck)
 

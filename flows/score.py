@@ -1,6 +1,5 @@
 """The score flow: events in, predictions, stakes and alerts out, features to the store."""
 
-import gc
 import os
 import shutil
 from collections.abc import Iterable, Iterator
@@ -17,6 +16,7 @@ from bytewax.outputs import DynamicSink, FixedPartitionedSink
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.run import cli_main
 
+from flows.garbage import rest_the_collector
 from flows.steps.alerts import AlertStep, Watched
 from flows.steps.decode import Decoded, DecodeRules, decode_batch
 from flows.steps.game import GameStep, ToScore
@@ -165,11 +165,7 @@ def run(flow: Dataflow, recovery: Path) -> None:
 
     Raises what stopped it: OffsetOutOfRange, DeliveryFailed, DependencyDown, ConfigError.
     """
-    # What is alive now lives as long as the worker: looking through it again and again for
-    # garbage took half of the flow's time. What the flow makes has no cycles worth hurrying for.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
+    rest_the_collector()
     # Whatever its value, Bytewax would serve the flow over HTTP and write into this folder.
     os.environ.pop("BYTEWAX_DATAFLOW_API_ENABLED", None)
     if not any(recovery.glob("*.sqlite3")):

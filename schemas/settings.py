@@ -66,6 +66,13 @@ class PostgresSettings(Section):
     """postgresql://user:password@host:port/database; else the local stack's server."""
 
 
+class CurateSettings(Section):
+    """How the topics go into Postgres."""
+
+    batch: int = Field(default=10_000, ge=1, le=100_000)
+    """Records of one transaction, at most."""
+
+
 class MlflowSettings(Section):
     tracking_uri: SecretStr | None = None
     """An MLflow server or its database; without it the local stack's Postgres is used."""
@@ -220,6 +227,7 @@ class Settings(BaseSettings):
     kafka: KafkaSettings = KafkaSettings()
     redis: RedisSettings = RedisSettings()
     postgres: PostgresSettings = PostgresSettings()
+    curate: CurateSettings = CurateSettings()
     mlflow: MlflowSettings = MlflowSettings()
     score: ScoreSettings = ScoreSettings()
     staking: StakingSettings = StakingSettings()

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field
 US_PER_MS = 1_000
 US_PER_SECOND = 1_000_000
 US_PER_MINUTE = 60 * US_PER_SECOND
+US_PER_DAY = 24 * 60 * US_PER_MINUTE
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

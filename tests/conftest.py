@@ -17,8 +17,9 @@ from deploy.stack.kafka import KafkaBroker, fetch_jars, kafka_available
 from deploy.stack.postgres import PostgresServer
 from deploy.stack.redis import RedisServer
 from flows.connectors.migrations import migrate
+from flows.connectors.parquet import PLAYED
 from schemas.settings import PostgresSettings
-from tests.system import Trained, clean_env, steamline
+from tests.system import Site, Trained, clean_env, sent, steamline
 
 ROOT = Path(__file__).parents[1]
 CACHE = Path(os.environ.get("STEAMLINE_TEST_CACHE", ROOT / ".steamline"))
@@ -142,3 +143,30 @@ def data_dir() -> Path:
     if not Path(named).is_dir():
         pytest.skip(f"STEAMLINE_DATA={named} is not a folder")
     return Path(named)
+
+
+@pytest.fixture(scope="session")
+def real_archive(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The real season of The Odds API, imported by the command a user types."""
+    home = tmp_path_factory.mktemp("real")
+    archive = home / "archive"
+    env = clean_env() | {"STEAMLINE_DATA": str(data_dir), "STEAMLINE_HOME": str(home)}
+    steamline(env, home, "data", "import", "oddsapi", "--out", str(archive))
+    return archive
+
+
+@pytest.fixture(scope="session")
+def real_slate(
+    kafka: KafkaBroker,
+    redis_url: str,
+    trained: Trained,
+    real_archive: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Site]:
+    """Topics that hold a real day: its events, its results, and what a worker made of it."""
+    slate = choose_slate(real_archive)
+    with Site(trained, kafka.bootstrap, redis_url, tmp_path_factory.mktemp("slate")) as site:
+        site.create()
+        site.send(sent(slate.records(), PLAYED))
+        site.run_to_end()
+        yield site

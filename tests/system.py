@@ -50,6 +50,10 @@ SLOW = {
 """With `SLOW_BATCH`: the broker waits for bytes that it may not send, so a worker gets a handful
 of records a partition every 50 ms, and what is done to it finds it in the middle."""
 ID_OF = {
+    Topic.GAMES: "event_id",
+    Topic.SPLITS: "event_id",
+    Topic.LINES: "event_id",
+    Topic.RESULTS: "event_id",
     Topic.PREDICTIONS: "prediction_id",
     Topic.STAKES: "stake_id",
     Topic.ALERTS: "alert_id",
@@ -177,12 +181,12 @@ class Sent:
     headers: list[tuple[str, str | bytes | None]] = field(default_factory=list)
 
 
-def sent(records: Iterable[ArchiveRecord]) -> list[Sent]:
-    """Archived events as a source would send them, results left out."""
+def sent(records: Iterable[ArchiveRecord], topics: Iterable[Topic] = INPUTS) -> list[Sent]:
+    """Archived events as a source would send them, results left out unless asked for."""
     return [
         Sent(one.topic, one.game_id.encode(), one.value, one.occurred_at_us // 1000)
         for one in records
-        if one.topic in INPUTS
+        if one.topic in topics
     ]
 
 

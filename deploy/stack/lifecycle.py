@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SecretStr
 
 from deploy.stack import probe
 from deploy.stack.embedded import LIMITS, EmbeddedBroker
@@ -18,7 +18,7 @@ from deploy.stack.postgres import PostgresServer
 from deploy.stack.redis import RedisServer
 from deploy.stack.state import NAMES, Name, Server, StackState, alone, artifacts, read, write
 from schemas.errors import DependencyDown
-from schemas.settings import Settings
+from schemas.settings import PostgresSettings, Settings
 
 Say = Callable[[str], None]
 
@@ -42,6 +42,7 @@ def to_stderr(line: str) -> None:
 def up(settings: Settings, say: Say = to_stderr) -> StackState:
     """Start what is needed and not running; returns when everything answers.
 
+    Our own Postgres has the whole schema then; a configured one is its owner's to migrate.
     Raises DependencyDown when a server does not start; the others stay up.
     """
     with alone(settings.home):
@@ -57,6 +58,11 @@ def up(settings: Settings, say: Say = to_stderr) -> StackState:
             # Also when one failed: `down` must know the others.
             state = _state(settings, servers, before.ports)
             write(settings.home, state)
+        if settings.postgres.dsn is None and state.postgres_dsn is not None:
+            # Not up there: importing it costs more than most commands take.
+            from flows.connectors.migrations import migrate
+
+            migrate(PostgresSettings(dsn=SecretStr(state.postgres_dsn)))
         return state
 
 

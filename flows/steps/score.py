@@ -11,7 +11,7 @@ from flows.steps.game import ToScore
 from flows.steps.records import FeatureBlob, Outgoing
 from models.boosters.scoring import COLUMN_OF, MARKET_OF, Outcome, TargetModel
 from models.features.arrays import Array, count
-from models.features.catalogue import CATALOGUE, NAMES, Category, Source
+from models.features.catalogue import CATALOGUE, COLUMNS_OF, NAMES, Source
 from models.features.kernel import FeatureSet
 from models.features.layout import GAME, MARKET_INDEX, ORDER_BITS
 from models.features.market import MarketView
@@ -27,12 +27,6 @@ from schemas.topics import Topic
 
 STAKED: dict[Market, Target] = {Market.MONEYLINE: Target.MONEYLINE, Market.TOTAL: Target.TOTAL}
 """Market that is bet -> target that prices it."""
-
-_CATEGORY = {
-    category.value: [at for at, one in enumerate(CATALOGUE) if one.category is category]
-    for category in Category
-}
-"""Category -> its columns."""
 
 
 class Scored(NamedTuple):
@@ -240,7 +234,7 @@ class Scorer:
             count=len(CATALOGUE),
             completeness=float(known.mean()),
             completeness_by={
-                name: float(known[columns].mean()) for name, columns in _CATEGORY.items()
+                name: float(known[columns].mean()) for name, columns in COLUMNS_OF.items()
             },
             source_age_ms={
                 source.value: (task.as_of_us - moment) // US_PER_MS

@@ -266,6 +266,11 @@ def _team() -> list[Feature]:
 
 CATALOGUE: tuple[Feature, ...] = (*_temporal(), *_market(), *_team(), *_splits())
 NAMES: tuple[str, ...] = tuple(feature.name for feature in CATALOGUE)
+COLUMNS_OF: dict[str, list[int]] = {
+    category.value: [at for at, one in enumerate(CATALOGUE) if one.category is category]
+    for category in Category
+}
+"""Category -> its columns in a vector."""
 CONTEXT: tuple[str, ...] = tuple(
     feature.name for feature in CATALOGUE if feature.source is Source.CONTEXT
 )

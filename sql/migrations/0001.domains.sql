@@ -1,10 +1,11 @@
 -- Words and ranges, once each. tests/integration/test_schema_equal.py holds them equal to the
--- pydantic models: what one takes the other takes.
+-- pydantic models: what one takes the other takes. A column that refers to another table is plain
+-- text: what it refers to has been looked at.
 
-CREATE DOMAIN game_ref AS text
+CREATE DOMAIN game_ref AS text COLLATE "C"
     CHECK (VALUE ~ '^[a-z]{2,8}-[0-9]{4}-[0-9]{2}-[0-9]{2}-[A-Z0-9]{2,4}-[A-Z0-9]{2,4}-[0-9]$');
-CREATE DOMAIN event_ref AS text CHECK (char_length(VALUE) BETWEEN 1 AND 128);
-CREATE DOMAIN short_name AS text CHECK (char_length(VALUE) BETWEEN 1 AND 64);
+CREATE DOMAIN event_ref AS text COLLATE "C" CHECK (char_length(VALUE) BETWEEN 1 AND 128);
+CREATE DOMAIN short_name AS text COLLATE "C" CHECK (char_length(VALUE) BETWEEN 1 AND 64);
 
 -- Outside it, a number was seconds or milliseconds by mistake.
 CREATE DOMAIN moment AS timestamptz

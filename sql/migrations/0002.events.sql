@@ -38,7 +38,7 @@ CREATE INDEX games_by_day ON games (day);
 
 CREATE TABLE game_updates (
     event_id event_ref PRIMARY KEY,
-    game_id game_ref NOT NULL REFERENCES games,
+    game_id text COLLATE "C" NOT NULL REFERENCES games,
     source short_name NOT NULL,
     occurred_at moment NOT NULL,
     simulated boolean NOT NULL,
@@ -65,12 +65,12 @@ CREATE INDEX game_updates_by_game ON game_updates (game_id, occurred_at);
 -- An event is its id and its time; the time must be in the key, because it decides the partition.
 CREATE TABLE quotes (
     event_id event_ref NOT NULL,
-    game_id game_ref NOT NULL REFERENCES games,
+    game_id text COLLATE "C" NOT NULL REFERENCES games,
     source short_name NOT NULL,
     occurred_at moment NOT NULL,
     simulated boolean NOT NULL,
     settles boolean NOT NULL,
-    book short_name NOT NULL REFERENCES books,
+    book text COLLATE "C" NOT NULL REFERENCES books,
     market market NOT NULL,
     status quote_status NOT NULL,
     price_home_over quoted_price,
@@ -120,12 +120,12 @@ $$;
 
 CREATE TABLE splits (
     event_id event_ref PRIMARY KEY,
-    game_id game_ref NOT NULL REFERENCES games,
+    game_id text COLLATE "C" NOT NULL REFERENCES games,
     source short_name NOT NULL,
     occurred_at moment NOT NULL,
     simulated boolean NOT NULL,
     settles boolean NOT NULL,
-    book short_name NOT NULL REFERENCES books,
+    book text COLLATE "C" NOT NULL REFERENCES books,
     market market NOT NULL,
     tickets_home_over_pct percentage,
     handle_home_over_pct percentage,
@@ -140,7 +140,7 @@ CREATE INDEX splits_by_game ON splits (game_id, market, book, occurred_at);
 -- Every result that was told, corrections too; `final_results` has the last word on each game.
 CREATE TABLE results (
     event_id event_ref PRIMARY KEY,
-    game_id game_ref NOT NULL REFERENCES games,
+    game_id text COLLATE "C" NOT NULL REFERENCES games,
     source short_name NOT NULL,
     occurred_at moment NOT NULL,
     simulated boolean NOT NULL,

@@ -7,7 +7,7 @@ CREATE TABLE feature_sets (
 );
 
 CREATE TABLE features (
-    game_id game_ref NOT NULL REFERENCES games,
+    game_id text COLLATE "C" NOT NULL REFERENCES games,
     "position" integer NOT NULL CHECK ("position" >= 1),
     feature_set text NOT NULL REFERENCES feature_sets,
     as_of moment NOT NULL,
@@ -16,7 +16,8 @@ CREATE TABLE features (
     count integer NOT NULL CHECK (count > 0),
     completeness probability NOT NULL,
     completeness_by jsonb NOT NULL,
-    source_age_ms jsonb NOT NULL,
+    -- Null where the offline builder made the vector: it keeps no ages.
+    source_age_ms jsonb,
     vector real[] NOT NULL,
     source short_name NOT NULL,
     PRIMARY KEY (game_id, "position", feature_set),
@@ -27,7 +28,7 @@ CREATE TABLE features (
 
 CREATE TABLE predictions (
     prediction_id text PRIMARY KEY,
-    game_id game_ref NOT NULL REFERENCES games,
+    game_id text COLLATE "C" NOT NULL REFERENCES games,
     "position" integer NOT NULL CHECK ("position" >= 1),
     as_of moment NOT NULL,
     cutoff moment NOT NULL,
@@ -60,7 +61,7 @@ CREATE INDEX predictions_by_time ON predictions (as_of);
 
 CREATE TABLE stakes (
     stake_id text PRIMARY KEY,
-    game_id game_ref NOT NULL REFERENCES games,
+    game_id text COLLATE "C" NOT NULL REFERENCES games,
     "position" integer NOT NULL CHECK ("position" >= 1),
     as_of moment NOT NULL,
     simulated boolean NOT NULL,
@@ -68,7 +69,7 @@ CREATE TABLE stakes (
     model_version text NOT NULL,
     bankroll short_name NOT NULL,
     side side,
-    book short_name REFERENCES books,
+    book text COLLATE "C" REFERENCES books,
     line finite,
     price decimal_price,
     probability probability,
@@ -91,7 +92,7 @@ CREATE INDEX stakes_placed ON stakes (as_of) WHERE fraction > 0.0;
 
 CREATE TABLE alerts (
     alert_id text PRIMARY KEY,
-    game_id game_ref NOT NULL REFERENCES games,
+    game_id text COLLATE "C" NOT NULL REFERENCES games,
     "position" integer NOT NULL CHECK ("position" >= 1),
     as_of moment NOT NULL,
     simulated boolean NOT NULL,
@@ -122,4 +123,4 @@ CREATE TABLE dead_letters (
     key bytea,
     value bytea NOT NULL
 );
-CREATE INDEX dead_letters_by_reason ON dead_letters (reason, recorded_at);
+CREATE INDEX dead_letters_by_time ON dead_letters (recorded_at);

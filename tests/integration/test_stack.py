@@ -15,11 +15,13 @@ import pytest
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
+from pydantic import SecretStr
 from redis import Redis
 
 from deploy.stack import StackState, down, resolve, status, up
 from deploy.stack.process import listens
 from deploy.stack.state import NAMES, read
+from flows.connectors.migrations import require_current
 from schemas.errors import DependencyDown
 from schemas.settings import KafkaSettings, PostgresSettings, RedisSettings, Settings
 
@@ -151,6 +153,7 @@ def test_data_and_addresses_survive_down_and_up(settings: Settings) -> None:
     before = up(settings)
     assert before.bootstrap
     assert before.postgres_dsn
+    require_current(PostgresSettings(dsn=SecretStr(before.postgres_dsn)))
     _create(before.bootstrap, "kept")
     _produce(before.bootstrap, "kept", b"still here")
     asyncio.run(_select(before.postgres_dsn, "create table kept as select 7 as seven"))

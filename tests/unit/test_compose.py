@@ -54,7 +54,10 @@ def test_ports_are_published_on_the_loopback_interface_only() -> None:
 def test_every_service_has_limits_and_every_server_a_health_check() -> None:
     services = check(TEXT, ENV)
     assert all("limits" in service["deploy"]["resources"] for service in services.values())
-    assert {name for name, service in services.items() if "healthcheck" not in service} == {"score"}
+    assert {name for name, service in services.items() if "healthcheck" not in service} == {
+        "score",
+        "curate",
+    }
 
 
 def test_settings_read_the_example_and_what_the_services_are_given(

@@ -1,0 +1,44 @@
+"""`steamline run curate`: the topics into Postgres."""
+
+from typing import Annotated
+
+import typer
+
+
+def curate(
+    once: Annotated[bool, typer.Option(help="End at the topics' current end.")] = False,
+    accept_gap: Annotated[
+        bool, typer.Option(help="Go on where records were deleted before they were read.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON document on standard output at the end.")
+    ] = False,
+) -> None:
+    """Load the topics into Postgres; goes on where it was stopped or killed."""
+    import asyncio
+    import json
+    import logging
+    import signal
+    from threading import Event
+
+    from deploy.stack import resolve
+    from flows.connectors.kafka import ConfirmedProducer
+    from flows.connectors.migrations import migrate
+    from flows.connectors.topics import ensure_topics
+    from flows.curate import curate_topics
+    from flows.garbage import rest_the_collector
+    from schemas.settings import Settings
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    settings = resolve(Settings.read())
+    migrate(settings.postgres)
+    ensure_topics(settings.kafka)
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    rest_the_collector()
+    done = asyncio.run(
+        curate_topics(settings, ConfirmedProducer(settings.kafka), stop.is_set, once, accept_gap)
+    )
+    if as_json:
+        print(json.dumps({"new": dict(done.new), "refused": dict(done.refused)}))

@@ -1,0 +1,20 @@
+-- The last prediction of every game and target of a day before it was locked, what was staked on
+-- it, and how the game ended.
+-- $1 day
+SELECT g.game_id, p.target, p.model_version, p.as_of, p.line, p.probability, p.market_probability,
+    s.side, s.book, s.price, s.fraction, s.amount, s.refusals, r.home_score, r.away_score
+FROM games g
+CROSS JOIN LATERAL (
+    SELECT DISTINCT ON (target) *
+    FROM predictions
+    WHERE game_id = g.game_id
+    ORDER BY target, "position" DESC, prediction_id DESC
+) p
+LEFT JOIN stakes s
+    ON s.game_id = p.game_id AND s."position" = p."position" AND s.market = p.target
+LEFT JOIN LATERAL (
+    SELECT home_score, away_score FROM results
+    WHERE game_id = g.game_id ORDER BY occurred_at DESC, event_id DESC LIMIT 1
+) r ON true
+WHERE g.day = $1
+ORDER BY g.game_id, p.target;

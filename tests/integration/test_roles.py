@@ -1,0 +1,80 @@
+"""The two groups: one may add, one may look, and neither may change what is there."""
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.errors import InsufficientPrivilege
+
+from deploy.stack.postgres import PostgresServer
+from tests import samples
+
+
+def login(postgres: PostgresServer, database: str, group: str) -> str:
+    """DSN of a user who is in the group alone."""
+    user = f"one_of_{group}"
+    with psycopg.connect(database, autocommit=True) as admin:
+        if not admin.execute("SELECT FROM pg_roles WHERE rolname = %s", (user,)).fetchone():
+            make = sql.SQL("CREATE USER {} PASSWORD 'x' IN ROLE {}")
+            admin.execute(make.format(sql.Identifier(user), sql.Identifier(group)))
+    name = database.rpartition("/")[2]
+    return f"postgresql://{user}:x@127.0.0.1:{postgres.port}/{name}"
+
+
+def test_a_reader_looks(postgres: PostgresServer, database: str) -> None:
+    with psycopg.connect(login(postgres, database, "steamline_reader"), autocommit=True) as db:
+        assert db.execute("SELECT count(*) FROM quotes").fetchone() == (0,)
+        for write in (
+            "INSERT INTO books VALUES ('x')",
+            "DELETE FROM quotes",
+            "SELECT make_quote_partitions('2026-07-20', '2026-07-20')",
+            "CREATE TABLE mine (a int)",
+        ):
+            with pytest.raises(InsufficientPrivilege):
+                db.execute(write)
+
+
+def test_a_writer_curates_and_takes_nothing_away(postgres: PostgresServer, database: str) -> None:
+    import asyncio
+
+    from pydantic import SecretStr
+
+    from flows.connectors.postgres import Store
+    from flows.curate import Curator, bring_all, rules_of
+    from flows.steps.records import Record
+    from schemas.settings import PostgresSettings, Settings
+    from schemas.topics import Topic
+
+    dsn = login(postgres, database, "steamline_writer")
+    line, update = samples.line(1), samples.game(2)
+    batch = [
+        Record(
+            topic,
+            0,
+            0,
+            one.occurred_at_us,
+            samples.GAME.encode(),
+            one.model_dump_json().encode(),
+            None,
+        )
+        for topic, one in ((Topic.LINES, line), (Topic.GAMES, update))
+    ]
+
+    async def load() -> dict[str, int]:
+        store = Store(PostgresSettings(dsn=SecretStr(dsn)))
+        curator = Curator(store, None)
+        await curator.patiently(lambda: store.note_books(["pinnacle"], []))
+        await bring_all(curator, iter([batch]), rules_of(Settings()))
+        await store.close()
+        return dict(curator.new)
+
+    assert asyncio.run(load()) == {"quotes": 1, "game_updates": 1}
+    with psycopg.connect(dsn, autocommit=True) as db:
+        assert db.execute("SELECT home FROM games").fetchone() == ("New York Yankees",)
+        for write in (
+            "DELETE FROM quotes",
+            "UPDATE results SET home_score = 1",
+            "UPDATE ledger_entries SET amount = 1",
+            "DROP TABLE quotes",
+        ):
+            with pytest.raises(InsufficientPrivilege):
+                db.execute(write)
