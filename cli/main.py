@@ -8,7 +8,19 @@ import sys
 
 import typer
 
-from cli import api, context, data, demo, features, leakcheck, parity, score, stack, train
+from cli import (
+    api,
+    context,
+    data,
+    demo,
+    features,
+    ingest,
+    leakcheck,
+    parity,
+    score,
+    stack,
+    train,
+)
 
 app = typer.Typer(
     name="steamline",
@@ -24,6 +36,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(features.app, name="features")
 app.add_typer(score.app, name="run")
 score.app.command("context")(context.publish)
+app.command("ingest")(ingest.ingest)
 app.command("train")(train.train)
 app.command("api")(api.api_command)
 app.command("demo")(demo.demo)

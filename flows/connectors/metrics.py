@@ -91,16 +91,21 @@ class Metrics:
                 self._alerts.labels(json.loads(message.value)["kind"]).inc()
 
     def serve(self, host: str, port: int) -> int:
-        """Answer /metrics from a thread of its own; the port, which 0 leaves to the system.
+        """As the function `serve`."""
+        return serve(self.registry, host, port, "STEAMLINE_SCORE_METRICS_PORT")
 
-        Raises ConfigError where the address is not to be had.
-        """
-        try:
-            server, _ = start_http_server(port, host, self.registry)
-        except OSError as taken:
-            raise ConfigError(
-                "STEAMLINE_SCORE_METRICS_PORT",
-                f"cannot listen on {host}:{port}: {taken.strerror}",
-                "Choose another port, or 0 for any",
-            ) from None
-        return int(server.server_port)
+
+def serve(registry: CollectorRegistry, host: str, port: int, key: str) -> int:
+    """Answer /metrics from a thread of its own; the port, which 0 leaves to the system.
+
+    key: the setting that names the port. Raises ConfigError where the address is not to be had.
+    """
+    try:
+        server, _ = start_http_server(port, host, registry)
+    except OSError as taken:
+        raise ConfigError(
+            key,
+            f"cannot listen on {host}:{port}: {taken.strerror}",
+            "Choose another port, or 0 for any",
+        ) from None
+    return int(server.server_port)

@@ -1,0 +1,94 @@
+"""The events of the last days, read back from the topics."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from pydantic import ValidationError
+
+from schemas.errors import DependencyDown
+from schemas.events import Event
+from schemas.settings import KafkaSettings
+from schemas.time import US_PER_MS
+from schemas.topics import CONTRACTS, Topic
+
+TIMEOUT_SECONDS = 30.0
+_BATCH = 2_000
+
+
+def tail(settings: KafkaSettings, topics: tuple[Topic, ...], since_us: int) -> Iterator[Event]:
+    """Every event at or after that time which is on the topics now; per game in topic order.
+
+    What is no event is skipped: the score flow makes a dead letter of it.
+    Raises DependencyDown when the broker does not answer.
+    """
+    consumer = Consumer(
+        {
+            **settings.client_config(),
+            "group.id": "steamline-ingest",
+            "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
+            "enable.partition.eof": True,
+            "isolation.level": "read_committed",
+        }
+    )
+    try:
+        for topic in topics:
+            yield from _events(consumer, topic, settings.prefix, since_us)
+    except KafkaException as bad:
+        raise DependencyDown(f"Kafka at {settings.bootstrap}: {bad.args[0]}") from None
+    finally:
+        consumer.close()
+
+
+def _events(consumer: Consumer, topic: Topic, prefix: str, since_us: int) -> Iterator[Event]:
+    name = topic.full(prefix)
+    described = consumer.list_topics(name, timeout=TIMEOUT_SECONDS).topics[name]
+    if described.error is not None:
+        raise KafkaException(described.error)
+    left = set()
+    starts = []
+    for partition in described.partitions:
+        low, high = consumer.get_watermark_offsets(
+            TopicPartition(name, partition), timeout=TIMEOUT_SECONDS
+        )
+        if low < high:
+            start = _first_since(consumer, name, partition, since_us, low, high)
+            if start < high:
+                starts.append(TopicPartition(name, partition, start))
+                left.add(partition)
+    consumer.assign(starts)
+    model: Any = CONTRACTS[topic].model
+    while left:
+        batch = consumer.consume(_BATCH, timeout=TIMEOUT_SECONDS)
+        if not batch:
+            raise DependencyDown(f"{name}: nothing to be read for {TIMEOUT_SECONDS:.0f} s")
+        for message in batch:
+            error = message.error()
+            if error is None:
+                value = message.value()
+                if value is None:
+                    continue
+                try:
+                    yield model.model_validate_json(value)
+                except ValidationError:
+                    continue
+            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
+                left.discard(message.partition())
+            elif error.fatal() or not error.retriable():
+                raise KafkaException(error)
+    consumer.unassign()
+
+
+def _first_since(
+    consumer: Consumer, name: str, partition: int, since_us: int, low: int, high: int
+) -> int:
+    asked = [TopicPartition(name, partition, since_us // US_PER_MS)]
+    try:
+        (found,) = consumer.offsets_for_times(asked, timeout=TIMEOUT_SECONDS)
+    except KafkaException:
+        return low  # the embedded broker cannot tell: everything, then
+    if found.error is not None:
+        return low
+    # Past the newest record it says -1.
+    return found.offset if found.offset >= 0 else high
