@@ -148,11 +148,11 @@ def _action_network(settings: Settings) -> Feed:
 
 
 def _vsin(settings: Settings) -> Feed:
-    views = [
-        Request(f"splits-{view}", "/mlb/betting-splits/", {"view": view})
-        for view in ("dk", "circa")
+    pages = [
+        Request(f"splits-{book.lower()}", "/betting-splits/", {"source": book, "sport": "MLB"})
+        for book in ("DK", "CIRCA")
     ]
-    return Feed("vsin", settings.vsin, lambda today: views, _parser("vsin"), {})
+    return Feed("vsin", settings.vsin, lambda today: pages, _parser("vsin"), {})
 
 
 def _sbd(settings: Settings) -> Feed:

@@ -141,9 +141,10 @@ class Schedule:
                 del self._by_pk[listing.mlb_game_pk]
 
     def resolve(self, meeting: Meeting) -> Resolved:
-        """By gamePk; else by day, clubs and number; else by clubs and start.
+        """By gamePk; by day, clubs and number; by clubs and start.
 
-        Never by day and clubs alone: clubs meet twice a day.
+        Clubs meet twice a day, so day and clubs alone name no game; they do where the schedule
+        has that day and lists one game of theirs, whatever became of it.
         """
         if meeting.mlb_game_pk is not None:
             listing = self._by_pk.get(meeting.mlb_game_pk)
@@ -161,7 +162,12 @@ class Schedule:
                 return Resolved(None, f"{name}: no game {meeting.number} on {meeting.day}")
             return Resolved(found[0].game_id)
         if meeting.start_us is None:
-            return Resolved(None, f"{name}: neither start nor number of the day is given")
+            if meeting.day is None:
+                return Resolved(None, f"{name}: neither start nor day is given")
+            found = [one for one in self._by_pair.get(pair, ()) if one.day == meeting.day]
+            if len(found) == 1 and found[0] in played:
+                return Resolved(found[0].game_id)
+            return Resolved(None, f"{name}: {len(found)} games on {meeting.day}, none is named")
         return _nearest(name, meeting, meeting.start_us, played)
 
     def _add(self, listing: Listing) -> None:
