@@ -6,9 +6,11 @@ recording that cannot be written.
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import httpx
 
@@ -21,15 +23,22 @@ from flows.steps.alarms import Alarm
 from flows.steps.polling import PollRules, pause
 from schemas.errors import ConfigError, SourceBusy, SourceUnavailable, SteamlineError
 from schemas.settings import IngestSettings
-from schemas.time import US_PER_MINUTE, US_PER_SECOND
+from schemas.time import US_PER_SECOND
 
 log = logging.getLogger(__name__)
 
 LISTEN_SECONDS = 5.0
-"""How often it is asked whether a source has fallen silent."""
+"""How often it is asked whether a source is due, or has fallen silent."""
 MAX_BACKOFF_SECONDS = 300.0
 
 T = TypeVar("T")
+
+
+class Rest(NamedTuple):
+    """Bounds of the seconds to the next look, whatever the games say."""
+
+    least: float = 0.0
+    most: float = math.inf
 
 
 class _Stopped(Exception):
@@ -52,8 +61,6 @@ class Polling:
         self._clock, self._stop, self._record_to = clock, stop, record_to
         self._alone = asyncio.Lock()
         self._began_us = clock()
-        self._patience_us: dict[str, int] = {}
-        """Source -> not heard for longer, it is called silent."""
 
     async def once(self) -> None:
         """One look at each source, the schedule's first."""
@@ -82,53 +89,63 @@ class Polling:
         ]
 
     async def _supervise(self, feed: Feed, poller: Poller) -> None:
+        """Look, rest, look again; our own failure on one source is logged and waited out."""
         name, failures = feed.source, 0
         while not self._stop.is_set():
-            problem = ""
+            looked_us, problem = self._clock(), ""
             try:
-                seconds = await self._look(feed, poller)
+                rest = await self._look(feed, poller)
                 failures = 0
             except SteamlineError:
                 raise
             except Exception as bad:
                 failures += 1
                 problem = f"{type(bad).__name__}: {bad}"
-                seconds = min(2.0**failures, MAX_BACKOFF_SECONDS)
-                log.exception("%s failed, started again in %.0f s", name, seconds)
+                rest = Rest(least=min(2.0**failures, MAX_BACKOFF_SECONDS), most=MAX_BACKOFF_SECONDS)
+                log.exception("%s failed, started again in %.0f s", name, rest.least)
             self._ingest.alarms.set(name, Alarm.FAILING, problem)
-            await self._sleep(seconds)
+            await self._rest(feed, looked_us, rest)
 
-    async def _look(self, feed: Feed, poller: Poller) -> float:
-        """One look at all that a source has to say; seconds until the next."""
+    async def _rest(self, feed: Feed, looked_us: int, rest: Rest) -> None:
+        """Asked again and again how long, for the schedule may change meanwhile."""
+        while not self._stop.is_set():
+            seconds = min(max(rest.least, self._pause(feed)), rest.most)
+            left = seconds - (self._clock() - looked_us) / US_PER_SECOND
+            if left <= 0.0:
+                return
+            await self._sleep(min(left, LISTEN_SECONDS))
+
+    def _pause(self, feed: Feed) -> float:
+        starts_us = self._ingest.intake.schedule.starts_us()
+        return pause(self._clock(), starts_us, PollRules.of(feed.settings))
+
+    async def _look(self, feed: Feed, poller: Poller) -> Rest:
+        """One look at all that a source has to say."""
         name, looks = feed.source, self._ingest.looks
-        seconds = pause(
-            self._clock(), self._ingest.intake.schedule.starts_us(), PollRules.of(feed.settings)
-        )
-        trouble = ""
+        rest, trouble = Rest(), ""
         try:
             for request in feed.requests(league_day(self._clock())):
                 try:
                     answer = await self._unless_stopped(poller.get(request))
                 except TooLong as cut:
-                    trouble, found = str(cut), cut
-                    await self._serially(lambda found=found: self._ingest.take_cut(feed, found))  # type: ignore[misc]
-                    continue
-                await self._serially(lambda answer=answer: self._keep_and_take(feed, answer))  # type: ignore[misc]
+                    trouble = str(cut)
+                    await self._serially(partial(self._ingest.take_cut, feed, cut))
+                else:
+                    await self._serially(partial(self._keep_and_take, feed, answer))
         except _Stopped:
-            return 0.0
+            return rest
         except SourceBusy as busy:
             looks.done[name, "busy"] += 1
             log.warning("%s: %s", name, busy)
-            seconds = max(seconds, busy.seconds)
+            rest = Rest(least=busy.seconds)
         except SourceUnavailable as bad:
             trouble = str(bad)
         if trouble:
             looks.done[name, "failed"] += 1
             log.warning("%s: %s", name, trouble)
+            rest = Rest(most=feed.settings.near_seconds)
         self._report(name, poller, trouble)
-        patience = max(self._settings.silent_minutes * 60.0, 3.0 * seconds)
-        self._patience_us[name] = int(patience * US_PER_SECOND)
-        return seconds
+        return rest
 
     def _report(self, name: str, poller: Poller, trouble: str) -> None:
         alarms = self._ingest.alarms
@@ -152,12 +169,12 @@ class Polling:
     async def _listen(self) -> None:
         """Tell of sources that have fallen silent."""
         while not self._stop.is_set():
-            for name, patience_us in self._patience_us.items():
-                heard_us = self._ingest.looks.heard_us.get(name, self._began_us)
-                silence_us = self._clock() - heard_us
-                detail = f"not heard for {silence_us / US_PER_MINUTE:.0f} min"
-                silent = silence_us > patience_us
-                self._ingest.alarms.set(name, Alarm.SILENT, detail if silent else "")
+            for feed in self._ingest.sources.on:
+                patience = max(self._settings.silent_minutes * 60.0, 3.0 * self._pause(feed))
+                heard_us = self._ingest.looks.heard_us.get(feed.source, self._began_us)
+                silence = (self._clock() - heard_us) / US_PER_SECOND
+                detail = f"not heard for {silence / 60.0:.0f} min" if silence > patience else ""
+                self._ingest.alarms.set(feed.source, Alarm.SILENT, detail)
             await self._sleep(LISTEN_SECONDS)
 
     async def _serially(self, work: Callable[[], None]) -> None:

@@ -1,5 +1,6 @@
 """The events of the last days, read back from the topics."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,11 @@ from schemas.topics import CONTRACTS, Topic
 
 TIMEOUT_SECONDS = 30.0
 _BATCH = 2_000
+_LEADERLESS = (
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+)
 
 
 def tail(settings: KafkaSettings, topics: tuple[Topic, ...], since_us: int) -> Iterator[Event]:
@@ -49,9 +55,7 @@ def _events(consumer: Consumer, topic: Topic, prefix: str, since_us: int) -> Ite
     left = set()
     starts = []
     for partition in described.partitions:
-        low, high = consumer.get_watermark_offsets(
-            TopicPartition(name, partition), timeout=TIMEOUT_SECONDS
-        )
+        low, high = _ends(consumer, TopicPartition(name, partition))
         if low < high:
             start = _first_since(consumer, name, partition, since_us, low, high)
             if start < high:
@@ -59,9 +63,13 @@ def _events(consumer: Consumer, topic: Topic, prefix: str, since_us: int) -> Ite
                 left.add(partition)
     consumer.assign(starts)
     model: Any = CONTRACTS[topic].model
+    heard = time.monotonic()
     while left:
-        batch = consumer.consume(_BATCH, timeout=TIMEOUT_SECONDS)
-        if not batch:
+        # It waits for a full batch, or as long as it is told.
+        batch = consumer.consume(_BATCH, timeout=0.1)
+        if batch:
+            heard = time.monotonic()
+        elif time.monotonic() - heard > TIMEOUT_SECONDS:
             raise DependencyDown(f"{name}: nothing to be read for {TIMEOUT_SECONDS:.0f} s")
         for message in batch:
             error = message.error()
@@ -78,6 +86,19 @@ def _events(consumer: Consumer, topic: Topic, prefix: str, since_us: int) -> Ite
             elif error.fatal() or not error.retriable():
                 raise KafkaException(error)
     consumer.unassign()
+
+
+def _ends(consumer: Consumer, partition: TopicPartition) -> tuple[int, int]:
+    """Topics that were made a moment ago have no leaders to ask yet."""
+    until = time.monotonic() + TIMEOUT_SECONDS
+    while True:
+        try:
+            low, high = consumer.get_watermark_offsets(partition, timeout=TIMEOUT_SECONDS)
+            return low, high
+        except KafkaException as bad:
+            if bad.args[0].code() not in _LEADERLESS or time.monotonic() > until:
+                raise
+            time.sleep(0.1)
 
 
 def _first_since(

@@ -13,9 +13,8 @@ from datetime import date, timedelta
 from typing import NamedTuple
 
 from flows.sources.payload import Fact, Meeting
-from flows.sources.teams import CLUBS, code_of
+from flows.sources.teams import CLUBS
 from flows.steps.decode import DAYS_AFTER_GAME
-from schemas.errors import RejectedEvent
 from schemas.events import GameUpdate, day_of
 from schemas.markets import GameStatus
 from schemas.time import US_PER_MINUTE, from_us
@@ -124,13 +123,18 @@ class Schedule:
         if known is not None:
             known.day, known.start_us, known.status = day, event.start_time_us, event.status
             return
-        try:
-            away, home = code_of(event.away), code_of(event.home)
-        except RejectedEvent:
-            return
-        league, number = event.game_id.split("-", 1)[0], int(event.game_id.rsplit("-", 1)[1])
-        self._add(Listing(event.game_id, (league, away, home), day, number, event.start_time_us,
-                          event.status, event.mlb_game_pk))  # fmt: skip
+        league, *_, away, home, number = event.game_id.split("-")
+        self._add(
+            Listing(
+                event.game_id,
+                (league, away, home),
+                day,
+                int(number),
+                event.start_time_us,
+                event.status,
+                event.mlb_game_pk,
+            )
+        )
 
     def forget(self, before: date) -> None:
         """Drop games of days before that one."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from flows.sources.feeds import Feed, Request, Sources
 from flows.sources.payload import Fact, Meeting, Payload, Refusal
+from flows.sources.teams import CLUBS
 from schemas.events import GameResult, GameUpdate, LineMovement
 from schemas.markets import GameStatus, Market
 from schemas.settings import MlbstatsSettings, OddsapiSettings
@@ -42,8 +43,8 @@ def payload(
 def listed(meeting: Meeting = BOS_NYY, status: GameStatus = GameStatus.SCHEDULED) -> Fact:
     """The schedule's word on a game."""
     fields: dict[str, object] = {
-        "home": "New York Yankees",
-        "away": "Boston Red Sox",
+        "home": CLUBS[meeting.home],
+        "away": CLUBS[meeting.away],
         "start_time_us": meeting.start_us,
         "status": status,
         "mlb_game_pk": meeting.mlb_game_pk,
