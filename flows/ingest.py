@@ -53,6 +53,8 @@ class Ingest:
         self.sources = sources
         self.looks, self.alarms = Looks(), Alarms()
         self._settings, self._producer = settings, producer
+        self._strange: dict[str, set[str]] = {}
+        """Source -> what its first answer said of books that are none of ours."""
         rules = settings.ingest
         self.intake = Intake(
             self._say,
@@ -87,13 +89,13 @@ class Ingest:
             full = any(one.full for one in asked if one.endpoint == payload.endpoint)
             outcome = self.intake.take(payload, feed.parse, full)
             self._judge(name, outcome)
-            empty = not outcome.facts and not outcome.refused
             games_near = any(
                 0 < start - payload.fetched_at_us < NEAR_US
                 for start in self.intake.schedule.starts_us()
             )
             detail = f"{payload.endpoint}: no word of any game, and one is near"
-            self.alarms.set(name, Alarm.EMPTY, detail if empty and games_near else "")
+            silence = games_near and not outcome.facts
+            self.alarms.set(name, Alarm.EMPTY, detail if silence else "")
         self.looks.done[name, "unchanged" if answer.unchanged else "new"] += 1
         self.looks.heard_us[name] = payload.fetched_at_us
 
@@ -104,10 +106,15 @@ class Ingest:
     def _judge(self, name: str, outcome: Outcome) -> None:
         for alarm, reason in (
             (Alarm.PAYLOAD_CHANGED, PAYLOAD_CHANGED),
-            (Alarm.UNKNOWN_BOOK, UNKNOWN_BOOK),
             (Alarm.OVERSIZED, OVERSIZED),
         ):
             self.alarms.set(name, alarm, outcome.details(reason))
+        strange = {one.detail for one in outcome.refused if one.reason == UNKNOWN_BOOK}
+        # Many sources show more books than ours. One that was not there before may be one of ours
+        # under a new name.
+        new = strange - self._strange.setdefault(name, strange)
+        if new:
+            self.alarms.set(name, Alarm.UNKNOWN_BOOK, "; ".join(sorted(new)))
 
     def _say(self, messages: Sequence[Outgoing]) -> None:
         if not messages:

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -50,7 +50,7 @@ class Answering:
 
         self.scripts[path] = script
 
-    def rows(self, path: str, rows: Callable[[], list[object]], **headers: str) -> None:
+    def rows(self, path: str, rows: Callable[[], Sequence[object]], **headers: str) -> None:
         """Rows in the tests' format, with an ETag that follows them; 304 where they are known."""
 
         def script(asked: Asked) -> Reply:
@@ -68,7 +68,7 @@ class Answering:
 
 @contextmanager
 def answering() -> Iterator[Answering]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server = _Server(("127.0.0.1", 0), _Handler)
     server.daemon_threads = True
     ours = Answering(f"http://127.0.0.1:{server.server_address[1]}")
     server.ours = ours  # type: ignore[attr-defined]
@@ -80,6 +80,11 @@ def answering() -> Iterator[Answering]:
         server.shutdown()
         server.server_close()
         thread.join(5)
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        return  # a client that was killed
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -1,7 +1,5 @@
 """`steamline` whose `ingest` speaks the tests' own format: run as `python -m tests.fake_ingest`."""
 
-import sys
-
 from flows.sources import feeds
 from schemas.settings import Settings
 from tests.unit import facts
@@ -17,4 +15,4 @@ if __name__ == "__main__":
     feeds.sources = sources
     from cli.main import main
 
-    sys.exit(main())
+    main()

@@ -149,7 +149,7 @@ def _action_network(settings: Settings) -> Feed:
 
 def _vsin(settings: Settings) -> Feed:
     pages = [
-        Request(f"splits-{book.lower()}", "/betting-splits/", {"source": book, "sport": "MLB"})
+        Request("splits", "/betting-splits/", {"source": book, "sport": "MLB"})
         for book in ("DK", "CIRCA")
     ]
     return Feed("vsin", settings.vsin, lambda today: pages, _parser("vsin"), {})
@@ -157,5 +157,5 @@ def _vsin(settings: Settings) -> Feed:
 
 def _sbd(settings: Settings) -> Feed:
     ours = settings.sbd
-    asked = Request("betting-splits", "/v2/matchups/mlb/betting-splits", {"books": ours.books})
+    asked = Request("splits", "/v2/matchups/mlb/betting-splits", {"books": ours.books})
     return Feed("sbd", ours, lambda today: [asked], _parser("sbd"), {})

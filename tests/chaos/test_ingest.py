@@ -4,6 +4,7 @@ import gzip
 import json
 import random
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -100,7 +101,7 @@ def test_killed_while_polling_it_says_the_same(
         for version in range(1, 7):
             server.rows(
                 "/odds",
-                lambda v=version: board_rows(v),
+                partial(board_rows, version),
                 **{"Last-Modified": f"Mon, 20 Jul 2026 17:{version:02d}:00 GMT"},
             )
             if version in kills:

@@ -4,6 +4,7 @@ import json
 import signal
 from base64 import b64decode
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -70,7 +71,7 @@ def test_a_recording_played_elsewhere_says_the_same(
 ) -> None:
     kept = tmp_path / "kept"
     for version in (1, 2, 3):
-        server.rows("/odds", lambda v=version: board_rows(v), **{"Last-Modified": made_at(version)})
+        server.rows("/odds", partial(board_rows, version), **{"Last-Modified": made_at(version)})
         polled.run("--once", "--record", str(kept))
     assert len(list(kept.iterdir())) == 6
     with Polled(kafka.bootstrap, tmp_path) as other:
