@@ -167,15 +167,18 @@ class Polling:
         self._ingest.take(feed, answer)
 
     async def _listen(self) -> None:
-        """Tell of sources that have fallen silent."""
         while not self._stop.is_set():
-            for feed in self._ingest.sources.on:
-                patience = max(self._settings.silent_minutes * 60.0, 3.0 * self._pause(feed))
-                heard_us = self._ingest.looks.heard_us.get(feed.source, self._began_us)
-                silence = (self._clock() - heard_us) / US_PER_SECOND
-                detail = f"not heard for {silence / 60.0:.0f} min" if silence > patience else ""
-                self._ingest.alarms.set(feed.source, Alarm.SILENT, detail)
+            self.listen()
             await self._sleep(LISTEN_SECONDS)
+
+    def listen(self) -> None:
+        """Tell of sources that have fallen silent, and of those that are heard again."""
+        for feed in self._ingest.sources.on:
+            patience = max(self._settings.silent_minutes * 60.0, 3.0 * self._pause(feed))
+            heard_us = self._ingest.looks.heard_us.get(feed.source, self._began_us)
+            silence = (self._clock() - heard_us) / US_PER_SECOND
+            detail = f"not heard for {silence / 60.0:.0f} min" if silence > patience else ""
+            self._ingest.alarms.set(feed.source, Alarm.SILENT, detail)
 
     async def _serially(self, work: Callable[[], None]) -> None:
         """In a thread, so that waiting for the broker holds up no timer; one at a time, so that

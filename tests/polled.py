@@ -52,9 +52,12 @@ class Polled:
     url: str = "http://127.0.0.1:9"
     prefix: str = field(default_factory=lambda: f"i{uuid.uuid4().hex[:8]}.")
     children: list[Child] = field(default_factory=list)
+    create: bool = True
+    """Make the topics; the embedded broker makes its own when they are asked for."""
 
     def __post_init__(self) -> None:
-        create_topics(self.bootstrap, [topic.full(self.prefix) for topic in Topic])
+        if self.create:
+            create_topics(self.bootstrap, [topic.full(self.prefix) for topic in Topic])
 
     def __enter__(self) -> "Polled":
         return self

@@ -66,6 +66,16 @@ def test_the_same_payload_polled_twice_adds_nothing(polled: Polled) -> None:
     assert polled.letters() == []
 
 
+def test_the_embedded_broker_does_too(mock_kafka: str, server: Answering, tmp_path: Path) -> None:
+    # It cannot find offsets by time: all it has is read back.
+    with Polled(mock_kafka, tmp_path, server.url, create=False) as polled:
+        polled.run("--once")
+        before = polled.ids()
+        assert len(before) == 2 * len(GAMES) + len(board_rows(1))
+        assert polled.run("--once")["sources"]["oddsapi"]["events"] == {}
+        assert polled.ids() == before
+
+
 def test_a_recording_played_elsewhere_says_the_same(
     polled: Polled, server: Answering, kafka: KafkaBroker, tmp_path: Path
 ) -> None:
