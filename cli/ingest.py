@@ -62,17 +62,20 @@ def ingest(
     def now_us() -> int:
         return time.time_ns() // 1_000
 
+    asked = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: asked.set())
+
     async def live() -> None:
         stop, loop = asyncio.Event(), asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
+        if asked.is_set():  # while it read back
+            stop.set()
         polling = Polling(ours, settings.ingest, now_us, stop, record)
         await (polling.once() if once else polling.run())
 
     if from_ is not None:
-        asked = Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: asked.set())
         play(ours, from_, asked.is_set)
     else:
         ours.resume(now_us())

@@ -164,7 +164,7 @@ class IngestSettings(Section):
     user_agent: str = Field(default="steamline/0.1 (self-hosted odds processor)", min_length=1)
     """How the poller introduces itself."""
     proxy: SecretStr | None = None
-    """http://, https:// or socks5:// address through which every request goes."""
+    """http:// or https:// address through which every request goes."""
     timeout_seconds: float = Field(default=20.0, gt=0.0)
     """For one whole answer, however slowly it trickles."""
     attempts: int = Field(default=3, ge=1, le=10)
@@ -199,7 +199,9 @@ class PollSettings(Section):
     url: str = Field(default="", pattern=r"^(https?://[^/@?#]+.*)?$")
     """Its server; a path before the source's own is kept."""
     near_seconds: float = Field(default=60.0, gt=0.0)
-    """Between two looks when a first pitch is close or a game is on."""
+    """Between two looks when a first pitch is close."""
+    follow_games: bool = False
+    """Look as often while a game is on."""
     far_seconds: float = Field(default=600.0, gt=0.0)
     """Between two looks while a game starts within a day; shorter the nearer it is."""
     idle_seconds: float = Field(default=3_600.0, gt=0.0)
@@ -213,6 +215,7 @@ class MlbstatsSettings(PollSettings):
 
     enabled: bool = True
     url: str = "https://statsapi.mlb.com"
+    follow_games: bool = True
     days_ahead: int = Field(default=3, ge=0, le=14)
     """Days of schedule to ask for, after today."""
 

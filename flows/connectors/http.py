@@ -28,7 +28,7 @@ from tenacity import (
 
 from flows.sources.feeds import Feed, Request
 from flows.sources.payload import Payload
-from schemas.errors import SourceBusy, SourceUnavailable
+from schemas.errors import ConfigError, SourceBusy, SourceUnavailable
 from schemas.settings import IngestSettings
 from schemas.time import US_PER_SECOND, to_us
 
@@ -72,11 +72,14 @@ class _Again(SourceUnavailable):
 
 
 def make_client(settings: IngestSettings) -> httpx.AsyncClient:
-    """One for all sources."""
+    """One for all sources. Raises ConfigError for a proxy that cannot be."""
     # They log every URL with all its parameters, a key among them.
     for name in ("httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)
     proxy = settings.proxy
+    if proxy is not None and not proxy.get_secret_value().startswith(("http://", "https://")):
+        # The value itself stays out of the message: it may hold a password.
+        raise ConfigError("STEAMLINE_INGEST_PROXY", "is no http:// or https:// address", "Mend it")
     return httpx.AsyncClient(
         headers={"User-Agent": settings.user_agent},
         timeout=settings.timeout_seconds,

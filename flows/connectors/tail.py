@@ -104,12 +104,18 @@ def _ends(consumer: Consumer, partition: TopicPartition) -> tuple[int, int]:
 def _first_since(
     consumer: Consumer, name: str, partition: int, since_us: int, low: int, high: int
 ) -> int:
-    asked = [TopicPartition(name, partition, since_us // US_PER_MS)]
-    try:
-        (found,) = consumer.offsets_for_times(asked, timeout=TIMEOUT_SECONDS)
-    except KafkaException:
-        return low  # the embedded broker cannot tell: everything, then
+    since = _offset_at(consumer, name, partition, since_us // US_PER_MS)
+    if since >= 0:
+        return since
+    # Nothing so new; or a broker that cannot tell (the embedded one), which finds nothing of any
+    # time. From that everything is read.
+    return high if _offset_at(consumer, name, partition, 0) >= 0 else low
+
+
+def _offset_at(consumer: Consumer, name: str, partition: int, ms: int) -> int:
+    """Of the first record at or after that time; negative where there is none."""
+    asked = [TopicPartition(name, partition, ms)]
+    (found,) = consumer.offsets_for_times(asked, timeout=TIMEOUT_SECONDS)
     if found.error is not None:
-        return low
-    # Past the newest record it says -1.
-    return found.offset if found.offset >= 0 else high
+        raise KafkaException(found.error)
+    return int(found.offset)

@@ -3,7 +3,7 @@
 One source, the league's own schedule, says which games there are. A game keeps the id under which
 it was first announced: Kafka keys, recovery state and everything already decided are by game id,
 and a game whose id changed with its date would be two half games. Only what is made up more than
-a few days later gets a new id: books void such bets and open the game anew, and events that far
+two days later gets a new id: books void such bets and open the game anew, and events that far
 from the day in the id are refused as implausible.
 """
 
@@ -209,7 +209,8 @@ def _status(fact: Fact) -> GameStatus:
 
 
 def _same_game(game_id: str, day: date) -> bool:
-    return abs((day - day_of(game_id)).days) <= DAYS_AFTER_GAME
+    # A night game ends on the next day of UTC, and what is said then must be plausible too.
+    return abs((day - day_of(game_id)).days) < DAYS_AFTER_GAME
 
 
 def _nearest(name: str, meeting: Meeting, start_us: int, played: list[Listing]) -> Resolved:

@@ -9,7 +9,7 @@ from schemas.time import US_PER_MINUTE, US_PER_SECOND
 SOON_US = 24 * 60 * US_PER_MINUTE
 """A game later than that is no reason to look often."""
 PLAYED_US = 4 * 60 * US_PER_MINUTE
-"""So long after its start a game is still worth looking at."""
+"""So long after its start a game is on, as far as can be told without looking."""
 _SHARE = 30
 """Looks in the time to the next first pitch: an hour before it, one every two minutes."""
 
@@ -19,16 +19,19 @@ class PollRules:
     """Seconds between two looks at one source."""
 
     near: float
-    """At the least: when a first pitch is close or a game is on."""
+    """At the least: when a first pitch is close."""
     far: float
     """At the most, while a game starts within a day."""
     idle: float
     """With no game within a day."""
+    follow: bool = False
+    """`near` while a game is on too."""
 
     @classmethod
     def of(cls, settings: PollSettings) -> "PollRules":
         far = max(settings.near_seconds, settings.far_seconds)
-        return cls(settings.near_seconds, far, max(far, settings.idle_seconds))
+        idle = max(far, settings.idle_seconds)
+        return cls(settings.near_seconds, far, idle, settings.follow_games)
 
 
 def pause(now_us: int, starts_us: Iterable[int], rules: PollRules) -> float:
@@ -40,7 +43,7 @@ def pause(now_us: int, starts_us: Iterable[int], rules: PollRules) -> float:
     [120.0, 600.0, 900.0, 3600.0]
     """
     away = [start - now_us for start in starts_us]
-    if any(-PLAYED_US < one <= 0 for one in away):
+    if rules.follow and any(-PLAYED_US < one <= 0 for one in away):
         return rules.near
     ahead = min((one for one in away if one > 0), default=None)
     if ahead is None:

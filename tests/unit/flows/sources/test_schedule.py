@@ -89,6 +89,16 @@ def test_a_game_moved_by_a_day_keeps_its_id() -> None:
     assert found(schedule, at_start(24 * 60)) == samples.GAME
 
 
+@pytest.mark.parametrize(("days", "kept"), [(-1, True), (2, True), (3, False)])
+def test_how_far_a_game_is_moved_decides_whether_it_is_the_same(days: int, kept: bool) -> None:
+    schedule = known(listed())
+    other = BOS_NYY._replace(
+        day=DAY + timedelta(days=days), start_us=samples.START + days * 24 * HOUR
+    )
+    schedule.learn([listed(other)])
+    assert (found(schedule, BOS_NYY) == samples.GAME) is kept
+
+
 def test_a_makeup_weeks_later_is_another_game() -> None:
     later = DAY + timedelta(days=30)
     schedule = known(listed(), listed(BOS_NYY._replace(mlb_game_pk=PK + 7, day=later)))

@@ -9,7 +9,7 @@ from schemas.settings import OddsapiSettings
 from schemas.time import US_PER_MINUTE, US_PER_SECOND
 from tests import samples
 
-RULES = PollRules(near=60.0, far=900.0, idle=3_600.0)
+RULES = PollRules(near=60.0, far=900.0, idle=3_600.0, follow=True)
 HOUR = 60 * US_PER_MINUTE
 
 
@@ -48,6 +48,12 @@ def test_nearer_is_never_looked_at_less_often(near: int, more: int) -> None:
     assert sooner <= pause(0, [near + more], RULES)
 
 
+def test_games_that_are_on_are_followed_only_where_that_is_asked_for() -> None:
+    prices = PollRules(near=60.0, far=900.0, idle=3_600.0)
+    assert pause(samples.START, [samples.START - HOUR], prices) == 3_600.0
+    assert pause(samples.START, [samples.START - HOUR, samples.START + HOUR], prices) == 120.0
+
+
 def test_a_first_pitch_is_not_slept_over() -> None:
     # Looking as told, the last look before first pitch is at most `near` before it.
     now = samples.START - 30 * HOUR
@@ -58,4 +64,4 @@ def test_a_first_pitch_is_not_slept_over() -> None:
 
 def test_pauses_that_contradict_are_put_in_order() -> None:
     settings = OddsapiSettings(near_seconds=500, far_seconds=100, idle_seconds=10)
-    assert PollRules.of(settings) == PollRules(500, 500, 500)
+    assert PollRules.of(settings) == PollRules(500, 500, 500, follow=False)
