@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from flows.connectors.http import Answer
 from flows.connectors.ingest_metrics import IngestMetrics
@@ -79,12 +80,12 @@ def test_without_any_setting_the_schedule_alone_is_polled() -> None:
 
 
 def test_a_key_or_a_switch_turns_a_source_on() -> None:
-    ours = settings(oddsapi=OddsapiSettings(api_key=KEY), sbd=SbdSettings(enabled=True))
+    ours = settings(oddsapi=OddsapiSettings(api_key=SecretStr(KEY)), sbd=SbdSettings(enabled=True))
     found = sources(ours)
     assert names(found) == ["mlb_stats", "oddsapi", "sbd"]
     (odds,) = found.on[1].requests(DAY)
     assert KEY not in repr(odds), "a secret is added when it is sent"
-    off = settings(oddsapi=OddsapiSettings(api_key=KEY, enabled=False))
+    off = settings(oddsapi=OddsapiSettings(api_key=SecretStr(KEY), enabled=False))
     assert names(sources(off)) == ["mlb_stats"]
 
 
