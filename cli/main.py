@@ -18,6 +18,7 @@ from cli import (
     db,
     demo,
     features,
+    ingest,
     leakcheck,
     parity,
     score,
@@ -42,6 +43,7 @@ app.add_typer(score.app, name="run")
 app.add_typer(db.app, name="db")
 score.app.command("context")(context.publish)
 score.app.command("curate")(curate.curate)
+app.command("ingest")(ingest.ingest)
 app.command("train")(train.train)
 app.command("api")(api.api_command)
 app.command("demo")(demo.demo)

@@ -14,7 +14,15 @@ from schemas import settings
 
 PAGE = Path(__file__).parent / "settings.md"
 
-TITLES = {"mlflow": "MLflow", "api": "API"}
+TITLES = {
+    "mlflow": "MLflow",
+    "api": "API",
+    "mlbstats": "MLB Stats",
+    "oddsapi": "The Odds API",
+    "actionnetwork": "Action Network",
+    "vsin": "VSIN",
+    "sbd": "SportsBettingDime",
+}
 
 HEAD = """\
 # Settings
@@ -63,11 +71,9 @@ def _table(
 def _meanings(model: type[BaseModel]) -> dict[str, str]:
     """The string under each field, which Python itself throws away: {field: meaning}."""
     module = ast.parse(Path(settings.__file__).read_text())
-    [body] = [
-        node.body
-        for node in module.body
-        if isinstance(node, ast.ClassDef) and node.name == model.__name__
-    ]
+    bodies = {node.name: node.body for node in module.body if isinstance(node, ast.ClassDef)}
+    # A base's words hold where a class changes no more than the default.
+    body = [line for kind in reversed(model.__mro__) for line in bodies.get(kind.__name__, [])]
     meanings: dict[str, str] = {}
     for field, below in pairwise(body):
         if (

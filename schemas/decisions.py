@@ -160,7 +160,7 @@ class Alert(Message):
 
 
 class DeadLetter(BaseModel):
-    """An input record that could not be used, whole."""
+    """An input that could not be used, whole: a record of a topic, or a part of a payload."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -168,11 +168,12 @@ class DeadLetter(BaseModel):
     reason: str
     detail: str
     source: str
-    """Topic, partition and offset the record was read from."""
-    topic: str
-    partition: int = Field(ge=0)
-    offset: int = Field(ge=0)
+    """Topic, partition and offset the record was read from; or the polled source and its
+    endpoint, and then the next three are none."""
+    topic: str | None
+    partition: int | None = Field(ge=0)
+    offset: int | None = Field(ge=0)
     timestamp_us: int
-    """The record's own Kafka timestamp."""
+    """The record's own Kafka timestamp; or when the payload was fetched."""
     key_base64: str | None
     value_base64: str

@@ -55,3 +55,15 @@ class ModelRefused(SteamlineError):
 
 class DataMissing(SteamlineError):
     """An archive or data folder does not hold what was asked for."""
+
+
+class SourceUnavailable(SteamlineError):
+    """A polled source does not answer, or not as it should; it is asked again later."""
+
+
+class SourceBusy(SteamlineError):
+    """A polled source asks to be left alone, or its quota is spent."""
+
+    def __init__(self, problem: str, seconds: float) -> None:
+        super().__init__(problem)
+        self.seconds = seconds

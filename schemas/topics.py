@@ -45,5 +45,9 @@ CONTRACTS: dict[Topic, Contract] = {
     Topic.DEAD_LETTERS: Contract(DeadLetter, max_message_bytes=4_194_304),
 }
 
+TOPIC_OF: dict[type[BaseModel], Topic] = {
+    contract.model: topic for topic, contract in CONTRACTS.items()
+}
+
 INPUTS: tuple[Topic, ...] = (Topic.GAMES, Topic.SPLITS, Topic.LINES)
 """What the score flow reads; at equal times in this order, so context comes before prices."""

@@ -79,11 +79,13 @@ def wait_for(holds: Callable[[], bool], what: str, seconds: float = 60.0) -> flo
 class Child:
     """One `steamline` command, its output in a file."""
 
-    def __init__(self, log: Path, env: Mapping[str, str], *arguments: str) -> None:
+    def __init__(
+        self, log: Path, env: Mapping[str, str], *arguments: str, module: str = "cli.main"
+    ) -> None:
         self.log = log
         with log.open("ab") as out:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "cli.main", *arguments],
+                [sys.executable, "-m", module, *arguments],
                 cwd=log.parent,
                 env=dict(env),
                 stdin=subprocess.DEVNULL,

@@ -54,4 +54,4 @@ class ArchiveMetrics:
 
     def serve(self, host: str, port: int) -> int:
         """As `flows.connectors.metrics.serve`."""
-        return serve(self.registry, "STEAMLINE_ARCHIVE_METRICS_PORT", host, port)
+        return serve(self.registry, host, port, "STEAMLINE_ARCHIVE_METRICS_PORT")

@@ -91,14 +91,14 @@ class Metrics:
                 self._alerts.labels(json.loads(message.value)["kind"]).inc()
 
     def serve(self, host: str, port: int) -> int:
-        """As `serve`."""
-        return serve(self.registry, "STEAMLINE_SCORE_METRICS_PORT", host, port)
+        """As the function `serve`."""
+        return serve(self.registry, host, port, "STEAMLINE_SCORE_METRICS_PORT")
 
 
-def serve(registry: CollectorRegistry, key: str, host: str, port: int) -> int:
+def serve(registry: CollectorRegistry, host: str, port: int, key: str) -> int:
     """Answer /metrics from a thread of its own; the port, which 0 leaves to the system.
 
-    Raises ConfigError naming the setting where the address is not to be had.
+    key: the setting that names the port. Raises ConfigError where the address is not to be had.
     """
     try:
         server, _ = start_http_server(port, host, registry)

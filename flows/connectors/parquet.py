@@ -27,13 +27,12 @@ from flows.connectors.versions import aligned
 from schemas.errors import ConfigError, DataMissing
 from schemas.events import Event
 from schemas.time import from_us
-from schemas.topics import CONTRACTS, INPUTS, Topic
+from schemas.topics import CONTRACTS, INPUTS, TOPIC_OF, Topic
 
 PLAYED: tuple[Topic, ...] = (*INPUTS, Topic.RESULTS)
 """What a replay reads; at equal times in this order."""
 
 _RANK = {topic: rank for rank, topic in enumerate((*PLAYED, *(set(Topic) - set(PLAYED))))}
-_TOPIC_OF = {CONTRACTS[topic].model: topic for topic in PLAYED}
 _CHUNK = 50_000
 TIMESTAMP = pl.Datetime("us", "UTC")
 
@@ -253,7 +252,7 @@ def write_events(root: Path, events: Iterable[Event]) -> dict[Topic, int]:
     writers = {topic: TopicWriter(root, topic) for topic in PLAYED}
     try:
         for event in events:
-            writers[_TOPIC_OF[type(event)]].add(event)
+            writers[TOPIC_OF[type(event)]].add(event)
     except BaseException as failure:
         for writer in writers.values():
             writer.__exit__(type(failure))

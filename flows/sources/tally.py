@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from pydantic import ValidationError
 
@@ -11,6 +12,8 @@ from schemas.events import Event
 Draft = tuple[type[Event], dict[str, object]]
 """The model of an event and its fields, without `settles`."""
 
+E = TypeVar("E", bound=Event)
+
 
 def reason_of(bad: ValidationError) -> str:
     """The field or rule that failed: `overround`, `line`, `game_id`..."""
@@ -18,6 +21,17 @@ def reason_of(bad: ValidationError) -> str:
     if first["loc"]:
         return str(first["loc"][0])
     return first["msg"].removeprefix("Value error, ").split(":", 1)[0]
+
+
+def closed(events: Sequence[E]) -> list[E]:
+    """All that one payload says of one game: only the last event settles it."""
+    last = len(events) - 1
+    return [
+        event
+        if event.settles is (place == last)
+        else event.model_copy(update={"settles": place == last})
+        for place, event in enumerate(events)
+    ]
 
 
 @dataclass
@@ -30,11 +44,9 @@ class Tally:
     def payload(self, drafts: Sequence[Draft]) -> list[Event]:
         """All that one payload says of one game, validated; the last valid event settles it."""
         events: list[Event] = []
-        for model, fields in reversed(drafts):
+        for model, fields in drafts:
             try:
-                fields["settles"] = not events
-                events.append(model.model_validate(fields))
+                events.append(model.model_validate({**fields, "settles": False}))
             except ValidationError as bad:
                 self.rejected[reason_of(bad)] += 1
-        events.reverse()
-        return events
+        return closed(events)

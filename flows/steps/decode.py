@@ -52,7 +52,7 @@ def parse(record: Record) -> BaseModel:
     try:
         return CONTRACTS[record.topic].model.model_validate_json(record.value)
     except ValidationError as bad:
-        raise _explain(bad) from None
+        raise explain(bad) from None
 
 
 def decode(record: Record, rules: DecodeRules) -> Event:
@@ -63,12 +63,8 @@ def decode(record: Record, rules: DecodeRules) -> Event:
     assert isinstance(event, Event)
     if record.key is None or record.key != event.game_id.encode():
         raise RejectedEvent("wrong_key", f"key {record.key!r} is not the game id {event.game_id}")
-    if (
-        rules.books is not None
-        and isinstance(event, LineMovement | BettingSplits)
-        and event.book not in rules.books
-    ):
-        raise RejectedEvent("unknown_book", f"{event.book!r} is not in STEAMLINE_BOOKS")
+    if rules.books is not None and (book := strange_book(event, rules.books)) is not None:
+        raise RejectedEvent("unknown_book", f"{book!r} is not in STEAMLINE_BOOKS")
     ahead = event.occurred_at_us - record.timestamp_us
     if ahead > rules.future_us:
         raise RejectedEvent(
@@ -84,7 +80,15 @@ def decode(record: Record, rules: DecodeRules) -> Event:
     return event
 
 
-def _explain(bad: ValidationError) -> RejectedEvent:
+def strange_book(event: Event, books: frozenset[str]) -> str | None:
+    """The event's book where it is none of ours."""
+    if isinstance(event, LineMovement | BettingSplits) and event.book not in books:
+        return event.book
+    return None
+
+
+def explain(bad: ValidationError) -> RejectedEvent:
+    """Field, rule and value of the first thing that is wrong."""
     first = bad.errors(include_url=False)[0]
     if first["type"] == "json_invalid":
         return RejectedEvent("malformed_json", first["msg"])
