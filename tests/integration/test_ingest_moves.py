@@ -20,7 +20,6 @@ from flows.steps.records import Outgoing
 from schemas.settings import Settings
 from schemas.time import to_us
 from schemas.topics import Topic
-from tests import samples
 
 pytest.importorskip("flows.sources.oddsapi")
 
@@ -185,9 +184,10 @@ def test_what_is_said_is_what_moved(data_dir: Path) -> None:
 def test_real_doubleheaders_are_two_games(data_dir: Path) -> None:
     path = data_dir / "samples" / "mlb_stats_api_schedule_20210919_and_doubleheader.json"
     body = json.loads(path.read_bytes())["doubleHeaderMockResponse"]
+    night_us = to_us(datetime(2021, 4, 14, 4, tzinfo=UTC))
     found = sources(Settings(_env_file=None), played=True)  # type: ignore[call-arg]
     ingest = Ingest(Settings(_env_file=None), found, _Kept())  # type: ignore[call-arg]
-    ingest.take(found.on[0], answer("mlb_stats", "schedule", samples.START, body))
+    ingest.take(found.on[0], answer("mlb_stats", "schedule", night_us, body))
     schedule = ingest.intake.schedule
     # The second games are listed five minutes after the first.
     for pk, number in ((632213, 1), (632224, 2), (632189, 1), (632226, 2)):

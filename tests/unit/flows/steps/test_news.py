@@ -131,8 +131,8 @@ def test_a_book_that_is_gone_is_withdrawn_once_and_may_come_back() -> None:
     assert gone[-1].settles
     assert isinstance(gone[0], GameUpdate), "what is left is confirmed"
     assert lines(desk.hear(payload(130), priced(said=5))) == []
-    back = desk.hear(payload(190), priced(said=5), priced(book="circa", said=5))
-    assert lines(back) == [("circa", "open", 1.9)], "with the time it had before it left"
+    back = desk.hear(payload(190), priced(said=5), priced(book="circa", said=4))
+    assert lines(back) == [("circa", "open", 1.9)], "with a time before the last it had"
     assert len({one.event_id for one in desk.said}) == len(desk.said)
 
 
