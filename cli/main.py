@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from cli import api, context, data, db, demo, features, leakcheck, parity, score, stack, train
+from cli import api, context, data, db, demo, features, leakcheck, odds, parity, score, stack, train
 
 app = typer.Typer(
     name="steamline",
@@ -24,6 +24,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(features.app, name="features")
 app.add_typer(score.app, name="run")
 app.add_typer(db.app, name="db")
+app.add_typer(odds.app, name="odds")
 score.app.command("context")(context.publish)
 app.command("train")(train.train)
 app.command("api")(api.api_command)
