@@ -51,3 +51,13 @@ class ModelRefused(SteamlineError):
 
 class DataMissing(SteamlineError):
     """An archive or data folder does not hold what was asked for."""
+
+
+class Unproven(SteamlineError):
+    """Stakes whose optimality conditions do not hold closely enough: none are given."""
+
+    def __init__(self, residual: float, tolerance: float) -> None:
+        super().__init__(
+            f"kelly: the optimum is not proven, its residual {residual:.3g} is above "
+            f"{tolerance:g}. No stake is given; report the slate"
+        )
