@@ -21,8 +21,8 @@ from schemas.errors import Unproven
 from schemas.kelly import Binding, KellyAnswer, KellyBet, KellyRequest, KellyStake
 
 TOLERANCE = 1e-8
-_NO_EDGE = 1e-12
-_TRIES = 40
+_NO_EDGE = 1e-9
+"""Expected return per unit below which a bet is not worth a search."""
 
 
 def allocate(request: KellyRequest) -> KellyAnswer:
@@ -190,23 +190,12 @@ def _optimum(request: KellyRequest, slate: Slate, limits: Limits, scale: float) 
     def objective(x: Array) -> Cumulant | None:
         return cumulant(slate, x, risk)
 
-    room = limits.room()
+    start = 0.1 * limits.room()
     if request.drawdown is None:
-        return minimise(Problem(objective, limits.rows, limits.bounds), 0.1 * room)
-
+        return minimise(Problem(objective, limits.rows, limits.bounds), start)
     staked, order = slate.scaled(scale), request.drawdown.order
 
     def drawdown(x: Array) -> Cumulant | None:
         return cumulant(staked, x, order)
 
-    # Small enough, stakes on the bets with an edge keep the drawdown limit with room to spare.
-    second = slate.probability @ slate.returns**2
-    towards = np.minimum(np.maximum(slate.edges, 0.0) / second, room)
-    size = 0.1
-    for _ in range(_TRIES):
-        start = size * (towards + 0.1 * size * room)
-        at_start = drawdown(start)
-        if at_start is not None and at_start.value < 0.0:
-            return minimise(Problem(objective, limits.rows, limits.bounds, drawdown), start)
-        size /= 4.0
-    return idle
+    return minimise(Problem(objective, limits.rows, limits.bounds, drawdown), start)

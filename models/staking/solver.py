@@ -1,7 +1,7 @@
 """Smooth convex minimisation under linear limits and one convex limit, with its proof.
 
 A primal-dual interior point with Mehrotra's predictor (Nocedal and Wright, "Numerical
-Optimization", 2nd ed., chapters 14 and 19), every step strictly inside the limits; then Newton's
+Optimization", 2nd ed., chapters 14 and 19), every step strictly inside the linear limits; Newton's
 method on the limits that hold with equality, so that a stake of nothing is 0 and one at its cap is
 the cap, not almost. Nothing is drawn at random and nothing runs by the clock.
 """
@@ -21,9 +21,12 @@ _STEPS = 100
 _HALVINGS = 40
 _KEEP = 0.99
 """Share of the way to the nearest limit that a step may go."""
-_GAP = 1e-13
+_GUESS, _PROVEN, _GAP = 1e-7, 1e-12, 1e-16
+"""Mean price times slack below which the binding limits are guessed, residual that ends the search,
+and gap that ends it without."""
 _POLISH = 4
 _RIDGE = 1e-13
+_SINGULAR = 1e-11
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,13 @@ class _Point:
             return None
         return cls(x, objective.gradient, objective.hessian, slacks, normals, curvature)
 
+    @property
+    def linear(self) -> Array:
+        """Which limits are."""
+        linear = np.ones(len(self.slacks), dtype=np.bool_)
+        linear[len(linear) - (self.curvature is not None) :] = False
+        return linear
+
     def curved(self, prices: Array) -> Array:
         """Hessian of the Lagrangian."""
         if self.curvature is None:
@@ -93,54 +103,89 @@ class _Point:
 
 
 def minimise(problem: Problem, start: Array) -> Optimum:
-    """From a point strictly inside every limit. The residual says how good the answer is."""
+    """From a point strictly inside the linear limits and the domain of the convex one.
+
+    The residual says how good the answer is.
+    """
     point = _Point.at(problem, start)
     assert point is not None
-    assert (point.slacks > 0.0).all()
-    prices = np.minimum(1e-2 / point.slacks, 1.0)
+    # The convex limit has a slack of its own and may be overstepped on the way: steps that had to
+    # stay inside would creep along its curved edge.
+    slacks = np.maximum(point.slacks, np.where(point.linear, 0.0, 1e-2))
+    assert (slacks > 0.0).all()
+    state = _State(point, slacks, np.minimum(1e-2 / slacks, 1.0))
+    best = Optimum(point.x, state.prices, point.residual(state.prices))
+    try_below = _GUESS
     for _ in range(_STEPS):
-        gap = float(prices @ point.slacks) / len(prices)
-        if gap < _GAP and float(np.abs(point.left_over(prices)).max()) < _GAP:
-            break
-        moved = _step(problem, point, prices, gap)
+        if state.gap < try_below:
+            # Near enough to tell which limits hold with equality, unless it is a close call.
+            try_below = state.gap * 1e-2
+            exact = _polished(problem, state)
+            if exact is not None and exact.residual < best.residual:
+                best = exact
+            if best.residual < _PROVEN:
+                return best
+        moved = _step(problem, state) if state.gap > _GAP else None
         if moved is None:
-            break
-        point, prices = moved
-    inside = Optimum(point.x, prices, point.residual(prices))
-    polished = _polished(problem, point, prices)
-    return polished if polished is not None and polished.residual <= inside.residual else inside
+            return best
+        state = moved
+        residual = state.point.residual(state.prices)
+        if residual < best.residual:
+            best = Optimum(state.point.x, state.prices, residual)
+    return best
 
 
-def _step(
-    problem: Problem, point: _Point, prices: Array, gap: float
-) -> tuple[_Point, Array] | None:
-    slacks, normals = point.slacks, point.normals
+@dataclass(frozen=True)
+class _State:
+    point: _Point
+    slacks: Array
+    """Above 0; of the linear limits the point's own."""
+    prices: Array
+    """Above 0."""
+
+    @property
+    def gap(self) -> float:
+        """Mean of price times slack."""
+        return float(self.prices @ self.slacks) / len(self.prices)
+
+    @property
+    def missing(self) -> Array:
+        """By how much each limit falls short of its slack; 0 for linear ones."""
+        return self.slacks - self.point.slacks
+
+    @property
+    def merit(self) -> float:
+        left_over = float(np.abs(self.point.left_over(self.prices)).max())
+        return self.gap + left_over + float(np.abs(self.missing).max())
+
+
+def _step(problem: Problem, state: _State) -> _State | None:
+    point, slacks, prices, gap = state.point, state.slacks, state.prices, state.gap
+    normals, missing = point.normals, state.missing
     matrix = point.curved(prices) + normals.T @ ((prices / slacks)[:, None] * normals)
     matrix[np.diag_indices_from(matrix)] += _RIDGE * (1.0 + matrix.diagonal())
 
     def direction(target: Array) -> tuple[Array, Array, Array]:
         """Change of x, slacks and prices towards price times slack = target."""
-        dx = np.linalg.solve(matrix, -(point.gradient + (target / slacks) @ normals))
-        ds = -(normals @ dx)
+        pull = (target + prices * missing) / slacks
+        dx = np.linalg.solve(matrix, -(point.gradient + pull @ normals))
+        ds = -missing - normals @ dx
         return dx, ds, (target - prices * ds) / slacks - prices
 
     _, ds, dz = direction(np.zeros_like(prices))
-    reach_s, reach_z = _reach(slacks, ds), _reach(prices, dz)
-    ahead = float((slacks + reach_s * ds) @ (prices + reach_z * dz)) / len(prices)
-    centre = gap * min(max(ahead / gap, 0.0), 1.0) ** 3
+    ahead = slacks + _reach(slacks, ds) * ds, prices + _reach(prices, dz) * dz
+    centre = gap * min(float(ahead[0] @ ahead[1]) / len(prices) / gap, 1.0) ** 3
     dx, ds, dz = direction(np.maximum(centre - ds * dz, centre * 1e-2))
-    linear = len(problem.bounds)
-    length = _KEEP * _reach(slacks[:linear], ds[:linear])
-    moved = prices + _KEEP * _reach(prices, dz) * dz
-    merit = gap + float(np.abs(point.left_over(prices)).max())
+    length, length_z = _KEEP * _reach(slacks, ds), _KEEP * _reach(prices, dz)
     for _ in range(_HALVINGS):
         there = _Point.at(problem, point.x + length * dx)
-        if there is not None and (there.slacks > 1e-3 * slacks).all():
-            after = float(moved @ there.slacks) / len(moved)
-            if after + float(np.abs(there.left_over(moved)).max()) < 2.0 * merit:
-                return there, moved
+        if there is not None:
+            own = np.where(there.linear, there.slacks, slacks + length * ds)
+            moved = _State(there, own, prices + length_z * dz)
+            if (own > 0.0).all() and moved.merit < 2.0 * state.merit:
+                return moved
         length /= 2.0
-        moved = (moved + prices) / 2.0
+        length_z /= 2.0
     return None
 
 
@@ -150,31 +195,39 @@ def _reach(values: Array, change: Array) -> float:
     return float(min(1.0, (values[falling] / -change[falling]).min(initial=np.inf)))
 
 
-def _polished(problem: Problem, point: _Point, prices: Array) -> Optimum | None:
-    """Newton's method with every limit whose price exceeds its slack held with equality."""
-    held = prices > point.slacks
+def _polished(problem: Problem, state: _State) -> Optimum | None:
+    """Newton's method with every limit whose price exceeds its slack held with equality.
+
+    Limits that hold together may say the same thing (a game's cap and a book's), so the system can
+    be singular: of its solutions the smallest change is taken, which leaves prices positive.
+    """
+    point = state.point
+    held = state.prices > state.slacks
+    prices = np.where(held, state.prices, 0.0)
     # A limit on one bet alone is met to the last bit (0 is not -0: hence + 0.0 below).
     alone = held[: len(problem.bounds)] & (np.count_nonzero(problem.limits, axis=1) == 1)
+    rows, columns = np.nonzero(problem.limits[alone])
+    met = problem.bounds[alone][rows] / problem.limits[alone][rows, columns] + 0.0
     size, count = len(point.x), int(held.sum())
     best = None
     for _ in range(_POLISH):
         matrix = np.zeros((size + count, size + count))
-        matrix[:size, :size] = point.curved(prices) + _RIDGE * np.eye(size)
+        matrix[:size, :size] = point.curved(prices)
         matrix[:size, size:] = point.normals[held].T
         matrix[size:, :size] = point.normals[held]
-        matrix[size:, size:] = -_RIDGE * np.eye(count)
-        solved = np.linalg.solve(matrix, np.concatenate([-point.gradient, point.slacks[held]]))
-        x = point.x + solved[:size]
-        rows, columns = np.nonzero(problem.limits[alone])
-        x[columns] = problem.bounds[alone][rows] / problem.limits[alone][rows, columns] + 0.0
-        prices = np.zeros_like(prices)
-        prices[held] = solved[size:]
+        wanted = np.concatenate([-point.left_over(prices), point.slacks[held]])
+        change = np.linalg.lstsq(matrix, wanted, rcond=_SINGULAR)[0]
+        x = point.x + change[:size]
+        x[columns] = met
+        prices[held] += change[size:]
         there = _Point.at(problem, x)
         if there is None:
             return best
         point = there
-        found = Optimum(x, prices, point.residual(prices))
+        found = Optimum(x, prices.copy(), point.residual(prices))
         if best is not None and found.residual >= best.residual:
             return best
         best = found
+        if best.residual < _PROVEN * 1e-2:
+            return best
     return best
