@@ -8,7 +8,21 @@ import sys
 
 import typer
 
-from cli import api, context, data, db, demo, features, leakcheck, odds, parity, score, stack, train
+from cli import (
+    api,
+    context,
+    data,
+    db,
+    demo,
+    features,
+    kelly,
+    leakcheck,
+    odds,
+    parity,
+    score,
+    stack,
+    train,
+)
 
 app = typer.Typer(
     name="steamline",
@@ -28,6 +42,7 @@ app.add_typer(odds.app, name="odds")
 score.app.command("context")(context.publish)
 app.command("train")(train.train)
 app.command("api")(api.api_command)
+app.command("kelly")(kelly.kelly)
 app.command("demo")(demo.demo)
 app.command("parity")(parity.parity)
 app.command("leakcheck")(leakcheck.leakcheck)

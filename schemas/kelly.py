@@ -31,6 +31,8 @@ class KellyBet(Part):
     game: Label | None = None
     """Bets on one game exclude each other, unless they name one outcome or the game has scenarios.
     Without it, a game of its own."""
+    market: Label | None = None
+    """Bets on several markets of one game need its scenarios."""
     outcome: Label | None = None
     """Bets on one outcome of one game win together, as at two books. Without it, its own."""
     book: Label | None = None
@@ -75,6 +77,20 @@ class Drawdown(Part):
 
 
 class KellyRequest(Part):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "bets": [
+                    {"id": "NYY", "odds": 2.1, "p": 0.51, "game": "BOS-NYY", "book": "pinnacle"},
+                    {"id": "CHC", "odds": 1.95, "p": 0.54, "push": 0.0, "cap": 0.02},
+                ],
+                "fraction": 0.25,
+                "caps": {"total": 0.1},
+                "drawdown": {"level": 0.7, "probability": 0.1},
+            }
+        }
+    )
+
     bets: list[KellyBet] = Field(max_length=MAX_BETS)
     scenarios: dict[Label, list[Scenario]] = Field(default_factory=dict)
     """By game; each lists every way the game's bets can end."""
@@ -135,6 +151,11 @@ def _exclusive(game: str, bets: list[KellyBet]) -> None:
             raise ValueError(
                 f"{game}: bets of one market push together, and push differs; "
                 "give the game's scenarios for bets on several markets"
+            )
+        if bet.market != bets[0].market:
+            raise ValueError(
+                f"{game}: bets on {bets[0].market} and {bet.market} can win together; "
+                "give the game's scenarios"
             )
         if by_outcome.setdefault(bet.outcome or bet.id, bet.p) != bet.p:
             raise ValueError(f"{game}: p differs between bets on {bet.outcome!r}")

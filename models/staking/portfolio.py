@@ -21,6 +21,7 @@ from schemas.errors import Unproven
 from schemas.kelly import Binding, KellyAnswer, KellyBet, KellyRequest, KellyStake
 
 TOLERANCE = 1e-8
+_DUST = 1e-15
 _NO_EDGE = 1e-9
 """Expected return per unit below which a bet is not worth a search."""
 
@@ -37,8 +38,9 @@ def allocate(request: KellyRequest) -> KellyAnswer:
         raise Unproven(found.residual, TOLERANCE)
     stakes = np.zeros(len(request.bets))
     stakes[free] = scale * found.x
-    # Scaled back, a stake at its cap can be an ulp above it.
+    # Rounding, not judgement: an ulp above a cap after scaling, or a stake of 1e-19.
     stakes = np.minimum(stakes, [bet.cap for bet in request.bets])
+    stakes[stakes < _DUST] = 0.0
     growth = cumulant(slate, stakes, 0.0)
     assert growth is not None
     names = [*limits.only(free).names, "drawdown"]
@@ -158,13 +160,13 @@ class Limits:
 
     def shut(self) -> Array:
         """Bets that some cap of 0 rules out."""
-        closed: Array = (self.rows[self.bounds <= 0.0] > 0.0).any(axis=0)
+        closed: Array = np.any(self.rows[self.bounds <= 0.0] > 0.0, axis=0)
         return closed
 
     def only(self, free: Array) -> Self:
         """Of these bets alone, without the limits that then hold by themselves."""
         rows = self.rows[:, free]
-        used = rows.any(axis=1)
+        used: Array = np.any(rows != 0.0, axis=1)
         names = [name for name, keep in zip(self.names, used.tolist(), strict=True) if keep]
         return type(self)(rows[used], self.bounds[used], names)
 

@@ -8,6 +8,7 @@ the cap, not almost. Nothing is drawn at random and nothing runs by the clock.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -68,14 +69,17 @@ class _Point:
             convex = problem.convex(x)
             if convex is None:
                 return None
-            slacks, normals = np.append(slacks, -convex.value), np.vstack([normals, convex.gradient])
+            slacks, normals = (
+                np.append(slacks, -convex.value),
+                np.vstack([normals, convex.gradient]),
+            )
             curvature = convex.hessian
         objective = problem.objective(x)
         if objective is None:
             return None
         return cls(x, objective.gradient, objective.hessian, slacks, normals, curvature)
 
-    @property
+    @cached_property
     def linear(self) -> Array:
         """Which limits are."""
         linear = np.ones(len(self.slacks), dtype=np.bool_)
@@ -86,7 +90,8 @@ class _Point:
         """Hessian of the Lagrangian."""
         if self.curvature is None:
             return self.hessian
-        return self.hessian + prices[-1] * self.curvature
+        hessian: Array = self.hessian + prices[-1] * self.curvature
+        return hessian
 
     def left_over(self, prices: Array) -> Array:
         """Gradient of the Lagrangian."""

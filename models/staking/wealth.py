@@ -27,6 +27,10 @@ from models.features.arrays import Array
 
 _ALIASING = 1e-15
 _TAIL = 1e-18
+_LARGEST = 650.0
+"""Log of what a double still holds with room for sums and squares."""
+_CANCELLED = 0.5
+"""E[W**-a] below which it is summed by itself, not as its difference from 1."""
 _EPSILON = float(np.finfo(np.float64).eps)
 
 
@@ -120,7 +124,7 @@ def _rule(order: float) -> _Rule:
     step = 2.0 * math.pi / frequency
     return _Rule(
         step=step,
-        first=(math.log(_TAIL) + float(gammaln(order + 1.0))) / (order + 2.0),
+        first=(math.log(_TAIL) + float(gammaln(order + 1.0))) / max(order + 1.0, 2.0),
         last=float(gammainccinv(order + 2.0, _TAIL)),
         closing=1.0 / -math.expm1(-(order + 1.0) * step),
         aliasing=_aliasing(order, frequency),
@@ -128,7 +132,8 @@ def _rule(order: float) -> _Rule:
 
 
 def cumulant(slate: Slate, stakes: Array, order: float) -> Cumulant | None:
-    """At stakes of shape (bets,), or none where some outcome would take the whole bankroll.
+    """At stakes of shape (bets,), or none where some outcome would take the whole bankroll,
+    or so nearly that E[W**-a] overflows.
 
     order: a >= 0; 0 is -E[log W].
     """
@@ -148,23 +153,35 @@ def cumulant(slate: Slate, stakes: Array, order: float) -> Cumulant | None:
     tilted = np.exp(-t[:, None] * (gains - lowest[slate.game])) * slate.probability
     sums = np.add.reduceat(tilted, slate.starts, axis=1)
     tilted /= sums[:, slate.game]
-    joint = np.exp(np.log(sums).sum(axis=1) - t * worst)  # E[exp(-t W)]
     means = tilted @ slate.returns
 
-    weights = rule.step * np.exp((order + 1.0) * u - float(gammaln(order + 1.0)))
-    weights[0] *= rule.closing
-    excess = float((weights / t) @ (joint - np.exp(-t)))  # E[W**-a] - 1, over a
+    log_joint = np.log(sums).sum(axis=1) - t * worst  # of E[exp(-t W)]
+    log_weight = order * u - float(gammaln(order + 1.0))
+    if (log_weight + u + log_joint).max() > _LARGEST:
+        return None
+    lasting, idle = np.exp(log_weight + log_joint), np.exp(log_weight - t)
+    firsts = rule.step * lasting * t
+    firsts[0] *= rule.closing
+    differences = rule.step * (lasting - idle)
+    differences[0] *= rule.closing
+    excess = float(differences.sum())  # E[W**-a] - 1, over a
     mean = 1.0 + order * excess
-    value = math.log1p(order * excess) / order if order > 0.0 else excess
-    firsts = weights * joint
+    if order >= 1.0 and mean < _CANCELLED:
+        lasting[0] /= -math.expm1(-order * rule.step)
+        mean = order * rule.step * float(lasting.sum())
+        value = math.log(mean) / order
+    else:
+        value = math.log1p(order * excess) / order if order > 0.0 else excess
     gradient = -(firsts @ means) / mean
     seconds = firsts * t
     apart = means.T @ (seconds[:, None] * means)
     within = slate.returns.T @ ((seconds @ tilted)[:, None] * slate.returns)
     hessian = np.where(slate.together, within, apart) / mean
-    hessian -= order * np.outer(gradient, gradient)
-    # Of the sum over points, and of the worst wealth, in which all but `worst` of 1 cancels.
+    hessian -= order * gradient[:, None] * gradient
+    # Of the sum over points, of the worst wealth, in which all but `worst` of 1 cancels, and of
+    # exponents as large as the weights'.
     terms = len(slate.starts) + 4
-    rounding = 4.0 * _EPSILON * terms * (rule.step * len(t) + 1.0 / worst)
+    exponents = (abs(float(gammaln(order + 1.0))) + order * float(np.abs(u).max())) / (order or 1.0)
+    rounding = 4.0 * _EPSILON * (terms * (rule.step * len(t) + 1.0 / worst) + exponents)
     error = rule.aliasing / (order or 1.0) + rounding
     return Cumulant(value, gradient, hessian, error)
