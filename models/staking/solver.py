@@ -221,7 +221,7 @@ def _polished(problem: Problem, state: _State) -> Optimum | None:
         matrix[:size, size:] = point.normals[held].T
         matrix[size:, :size] = point.normals[held]
         wanted = np.concatenate([-point.left_over(prices), point.slacks[held]])
-        change = np.linalg.lstsq(matrix, wanted, rcond=_SINGULAR)[0]
+        change = _smallest_solution(matrix, wanted)
         x = point.x + change[:size]
         x[columns] = met
         prices[held] += change[size:]
@@ -236,3 +236,12 @@ def _polished(problem: Problem, state: _State) -> Optimum | None:
         if best.residual < _PROVEN * 1e-2:
             return best
     return best
+
+
+def _smallest_solution(matrix: Array, wanted: Array) -> Array:
+    """Of a symmetric system, in the sense of least squares where it contradicts itself."""
+    values, vectors = np.linalg.eigh(matrix)
+    kept = np.abs(values) > _SINGULAR * np.abs(values).max(initial=0.0)
+    inverse = np.divide(1.0, values, out=np.zeros_like(values), where=kept)
+    solution: Array = vectors @ (inverse * (vectors.T @ wanted))
+    return solution
