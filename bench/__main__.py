@@ -2,7 +2,7 @@
 
 import sys
 
-from bench import archive, curate, feature_store, features, offline, score, startup
+from bench import archive, curate, feature_store, features, kelly, offline, score, startup
 
 BENCHMARKS = {
     "score": score.main,
@@ -12,6 +12,7 @@ BENCHMARKS = {
     "offline": offline.main,
     "archive": archive.main,
     "curate": curate.main,
+    "kelly": kelly.main,
 }
 
 for name in sys.argv[1:] or BENCHMARKS:

@@ -19,7 +19,9 @@ from cli import (
     demo,
     features,
     ingest,
+    kelly,
     leakcheck,
+    odds,
     parity,
     score,
     stack,
@@ -41,11 +43,13 @@ app.add_typer(archive.app, name="archive")
 app.add_typer(features.app, name="features")
 app.add_typer(score.app, name="run")
 app.add_typer(db.app, name="db")
+app.add_typer(odds.app, name="odds")
 score.app.command("context")(context.publish)
 score.app.command("curate")(curate.curate)
 app.command("ingest")(ingest.ingest)
 app.command("train")(train.train)
 app.command("api")(api.api_command)
+app.command("kelly")(kelly.kelly)
 app.command("demo")(demo.demo)
 app.command("audit")(audit.audit)
 app.command("parity")(parity.parity)

@@ -67,3 +67,13 @@ class SourceBusy(SteamlineError):
     def __init__(self, problem: str, seconds: float) -> None:
         super().__init__(problem)
         self.seconds = seconds
+
+
+class Unproven(SteamlineError):
+    """Stakes whose optimality conditions do not hold closely enough: none are given."""
+
+    def __init__(self, residual: float, tolerance: float) -> None:
+        super().__init__(
+            f"kelly: the optimum is not proven, its residual {residual:.3g} is above "
+            f"{tolerance:g}. No stake is given; report the slate"
+        )

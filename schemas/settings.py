@@ -15,7 +15,7 @@ from schemas.errors import ConfigError
 PREFIX = "STEAMLINE_"
 _FIX = "docs/settings.md lists what it takes"
 
-DevigMethod = Literal["multiplicative", "power"]
+DevigMethod = Literal["multiplicative", "additive", "power", "shin", "odds_ratio", "goto"]
 
 
 class Section(BaseModel):
@@ -94,7 +94,7 @@ class ScoreSettings(Section):
     max_event_bytes: int = Field(default=65_536, ge=1_024)
     """A longer event goes to the dead letters."""
     devig: DevigMethod = "power"
-    """How the bookmaker's margin is taken out of a price."""
+    """How the bookmaker's margin is taken out of a price; docs/staking.md compares them."""
     metrics_port: int | None = Field(default=None, ge=0, le=65_535)
     """Where the worker serves Prometheus metrics at /metrics; without it, nowhere."""
     metrics_host: str = "127.0.0.1"

@@ -9,8 +9,11 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
+from typer.testing import CliRunner
 
+import models.staking.portfolio
 from api.app import create_app
+from cli.main import app as cli
 from schemas.errors import ConfigError
 from schemas.settings import KafkaSettings, PostgresSettings, RedisSettings, Settings
 from tests import samples
@@ -28,13 +31,17 @@ def app() -> FastAPI:
     )
 
 
-def get(app: FastAPI, path: str) -> httpx.Response:
-    async def ask() -> httpx.Response:
+def ask(app: FastAPI, method: str, path: str, body: Any = None) -> httpx.Response:
+    async def answer() -> httpx.Response:
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            return await client.get(path)
+            return await client.request(method, path, json=body)
 
-    return asyncio.run(ask())
+    return asyncio.run(answer())
+
+
+def get(app: FastAPI, path: str) -> httpx.Response:
+    return ask(app, "GET", path)
 
 
 def problem(answer: httpx.Response) -> Any:
@@ -96,6 +103,41 @@ def test_not_ready_names_each_dependency_and_no_password(app: FastAPI) -> None:
     assert states == {"kafka": "down", "redis": "degraded", "postgres": "degraded"}
     assert "hunter2" not in answer.text
     assert get(app, "/health").json() == {"status": "alive"}
+
+
+def test_kelly_answers_what_the_command_answers(app: FastAPI) -> None:
+    """-110 at .56 is 7.6 %; the example of the OpenAPI page is a slate that works."""
+    slate = {"bets": [{"id": "a", "odds": 1 + 100 / 110, "p": 0.56}], "fraction": 1.0}
+    answer = ask(app, "POST", "/v1/kelly", slate)
+    assert answer.status_code == 200
+    assert answer.json()["stakes"] == [{"id": "a", "fraction": pytest.approx(0.076, abs=1e-9)}]
+    command = CliRunner().invoke(cli, ["kelly", "--json", "-"], input=json.dumps(slate))
+    assert json.loads(command.stdout) == answer.json()
+    schemas = get(app, "/openapi.json").json()["components"]["schemas"]
+    assert ask(app, "POST", "/v1/kelly", schemas["KellyRequest"]["example"]).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("slate", "says"),
+    [
+        ({"bets": [{"id": "a", "odds": 0.9, "p": 0.5}]}, "body.bets.0.odds"),
+        ({"bets": [{"id": "a", "odds": 2, "p": 0.5}] * 2}, "the id 'a' stands twice"),
+        ({"bets": [{"id": "a", "odds": 2}]}, "p is missing"),
+        ([], "body"),
+        (None, "body"),
+    ],
+)
+def test_a_wrong_slate_is_a_problem_that_says_where(app: FastAPI, slate: Any, says: str) -> None:
+    answer = ask(app, "POST", "/v1/kelly", slate)
+    assert answer.status_code == 422
+    assert says in problem(answer)["detail"]
+
+
+def test_an_unproven_optimum_is_no_answer(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models.staking.portfolio, "TOLERANCE", -1.0)
+    answer = ask(app, "POST", "/v1/kelly", {"bets": [{"id": "a", "odds": 2, "p": 0.6}]})
+    assert answer.status_code == 500
+    assert "No stake is given" in problem(answer)["detail"]
 
 
 def test_the_page_allows_only_its_own_files(app: FastAPI) -> None:

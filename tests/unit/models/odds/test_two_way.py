@@ -1,6 +1,7 @@
 """De-vig against a root finder, algebra and hand-computed markets."""
 
 import math
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
@@ -8,9 +9,8 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq  # type: ignore[import-untyped]
 
 from models.odds import DEVIG, logit, multiplicative, overround, power, sigmoid
-from schemas.settings import ScoreSettings
+from schemas.settings import DevigMethod, ScoreSettings
 
-BY_NAME = {"multiplicative": multiplicative, "power": power}
 CHANCES = st.floats(0.02, 0.98)
 MARGINS = st.floats(0.9, 1.5)
 
@@ -50,8 +50,10 @@ def test_multiplicative_keeps_the_ratio_of_the_implied_probabilities(
 
 @pytest.mark.parametrize("method", DEVIG)
 @given(market=markets())
-def test_swapping_the_sides_swaps_the_probability(method: str, market: tuple[float, float]) -> None:
-    devig = BY_NAME[method]
+def test_swapping_the_sides_swaps_the_probability(
+    method: DevigMethod, market: tuple[float, float]
+) -> None:
+    devig = DEVIG[method]
     first, second = market
     assert devig(first, second) + devig(second, first) == pytest.approx(1.0, abs=1e-12)
     assert 0.0 < devig(first, second) < 1.0
@@ -60,9 +62,9 @@ def test_swapping_the_sides_swaps_the_probability(method: str, market: tuple[flo
 @pytest.mark.parametrize("method", DEVIG)
 @given(chance=CHANCES)
 def test_without_a_margin_the_implied_probability_is_the_fair_one(
-    method: str, chance: float
+    method: DevigMethod, chance: float
 ) -> None:
-    devig = BY_NAME[method]
+    devig = DEVIG[method]
     assert devig(1 / chance, 1 / (1 - chance)) == pytest.approx(chance, abs=1e-12)
 
 
@@ -86,7 +88,43 @@ def test_by_hand() -> None:
 def test_every_method_of_the_settings_exists() -> None:
     for method in DEVIG:
         assert ScoreSettings(devig=method).devig == method
-    assert dict(DEVIG) == BY_NAME
+    assert set(DEVIG) == set(get_args(DevigMethod))
+
+
+@settings(max_examples=300)
+@given(markets())
+def test_additive_takes_the_same_off_each_side(market: tuple[float, float]) -> None:
+    first, second = market
+    fair = DEVIG["additive"](first, second)
+    assert 1 / first - fair == pytest.approx(1 / second - (1 - fair), abs=1e-14)
+
+
+@settings(max_examples=300)
+@given(markets())
+def test_odds_ratio_is_the_same_on_both_sides(market: tuple[float, float]) -> None:
+    """Fair odds over implied odds: Cheung's constant, once a side."""
+    first, second = market
+    fair = DEVIG["odds_ratio"](first, second)
+    on_first = fair / (1 - fair) * (first - 1)
+    on_second = (1 - fair) / fair * (second - 1)
+    assert on_first == pytest.approx(on_second, rel=1e-9)
+
+
+@settings(max_examples=300)
+@given(markets())
+def test_goto_takes_the_same_number_of_standard_errors(market: tuple[float, float]) -> None:
+    first, second = market
+    fair = DEVIG["goto"](first, second)
+    errors = [math.sqrt(1 - 1 / price) for price in market]
+    steps = [(1 / first - fair) / errors[0], (1 / second - (1 - fair)) / errors[1]]
+    assert steps[0] == pytest.approx(steps[1], abs=1e-12)
+
+
+def test_recorded_features_keep_their_bits() -> None:
+    """Values of these functions when the first seasons were recorded; exp may differ by an ulp."""
+    assert multiplicative(2.05, 1.87) == float.fromhex("0x1.e87d6343eb1a4p-2")
+    recorded = float.fromhex("0x1.4eb4cd7aaf14dp-1")
+    assert power(1.5, 2.75) == pytest.approx(recorded, abs=1.2e-16)
 
 
 @given(st.floats(-36.0, 36.0))
