@@ -20,7 +20,7 @@ def _season(rng: np.random.Generator, days: int, mean: float = 0.0) -> tuple[Arr
     """(day, difference, weight): games of a day share half of their luck; skewed, uneven days."""
     counts = rng.integers(3, 16, days)
     day = np.repeat(np.arange(days), counts)
-    shared = rng.normal(0.0, 0.03, days)[day]
+    shared = rng.normal(0.0, 0.02, days)[day]
     own = rng.exponential(0.03, len(day)) - 0.03
     return day, mean + shared + own, np.ones(len(day))
 
@@ -83,7 +83,7 @@ def test_interval_covers_the_truth_as_often_as_it_says() -> None:
     # 270 expected, standard deviation 5.
     assert 255 <= covered <= 282
     # Games taken as independent promise far too much: that is what the blocks are for.
-    assert by_games < 215
+    assert by_games < 225
 
 
 def test_one_day_says_nothing_and_no_difference_is_certain() -> None:
