@@ -5,6 +5,7 @@ a ratio of sums over days, so a resample is one row of counts times the day sums
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -64,11 +65,18 @@ class DaySums:
         return float(np.sqrt(spread) / self.weight.sum())
 
 
-def resampled_means(sums: DaySums, resamples: int, seed: int) -> Array:
-    """(resamples,) means of as many days drawn with replacement."""
-    days = len(sums)
+@lru_cache(maxsize=8)
+def _draws(days: int, resamples: int, seed: int) -> Array:
+    """(resamples, days) how often each day was drawn; a report asks for the same ones often."""
     drawn = np.random.default_rng(seed).multinomial(days, np.full(days, 1.0 / days), resamples)
     counts = drawn.astype(np.float64)
+    counts.flags.writeable = False
+    return counts
+
+
+def resampled_means(sums: DaySums, resamples: int, seed: int) -> Array:
+    """(resamples,) means of as many days drawn with replacement."""
+    counts = _draws(len(sums), resamples, seed)
     means: Array = (counts @ sums.total) / (counts @ sums.weight)
     return means
 
