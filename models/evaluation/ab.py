@@ -112,7 +112,7 @@ def confidence_sequence(
 
     The normal mixture boundary of Robbins, as in Howard, Ramdas, McAuliffe, Sekhon (2021),
     "Time-uniform, nonparametric, nonasymptotic confidence sequences", Annals of Statistics 49(2),
-    equation 14, around the running mean with the running standard error by days. Losses are not
+    section 3.2, around the running mean with the running standard error by days. Losses are not
     bounded in any useful way, so the variance is estimated: Waudby-Smith, Arbour, Sinha, Kennedy,
     Ramdas (2024), "Time-uniform central limit theory", Annals of Statistics 52(6). The promise is
     that of a central limit theorem, hence the burn-in.

@@ -15,7 +15,8 @@ from models.features.arrays import Array
 
 RESAMPLES = 4_000
 CONFIDENCE = 0.95
-MIN_DAYS = 2
+MIN_DAYS = 5
+"""Fewer blocks have too few resamples for an interval."""
 
 
 class Interval(NamedTuple):
@@ -59,7 +60,7 @@ class DaySums:
 
         Liang, Zeger (1986), Biometrika 73(1), with their correction days / (days - 1).
         """
-        if len(self) < MIN_DAYS:
+        if len(self) < 2:
             return float("nan")
         spread = (self.residual**2).sum() * len(self) / (len(self) - 1)
         return float(np.sqrt(spread) / self.weight.sum())
@@ -84,7 +85,7 @@ def resampled_means(sums: DaySums, resamples: int, seed: int) -> Array:
 def block_bootstrap(
     sums: DaySums, confidence: float = CONFIDENCE, resamples: int = RESAMPLES, seed: int = 1
 ) -> Interval:
-    """BCa interval of the mean, blocks of one day; NaN below two days.
+    """BCa interval of the mean, blocks of one day; NaN below `MIN_DAYS`.
 
     Efron (1987), "Better Bootstrap Confidence Intervals", JASA 82(397); the acceleration from the
     jackknife over days. Pairing is the caller's: give the differences of a game's two losses.

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from models.evaluation.compare import Comparison
+from models.evaluation.intervals import MIN_DAYS
 from models.evaluation.power import POWER, games_needed, smallest_shown
 from models.evaluation.references import CLOSE
 from models.evaluation.rows import DECISION
@@ -89,7 +90,7 @@ def _verdict(found: Comparison, confidence: float) -> Note:
         )
     text = f"{games:,} games cannot tell it from the price at decision time"
     if math.isnan(low):
-        return Note(Kind.UNDECIDED, f"{text}: at least two days of games are needed.")
+        return Note(Kind.UNDECIDED, f"{text}: at least {MIN_DAYS} days are needed.")
     deviation = found.spread.deviation
     if not deviation:
         return Note(Kind.UNDECIDED, f"{text}: the model repeats the price.")
