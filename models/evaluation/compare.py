@@ -33,21 +33,30 @@ class Forecast:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Differences are model less reference: below 0 the model was better."""
+class Difference:
+    """In log-loss, model less reference: below 0 the model was better."""
 
-    reference: Forecast
-    model: Forecast
-    """On the same rows."""
+    model_log_loss: float
+    reference_log_loss: float
     difference: float
-    """Of log-loss."""
     interval: Interval
+    p_value: float
+    """Diebold-Mariano, two-sided, days as observations."""
+    spread: Spread
+    """Of one game's difference."""
+    n: int
+    """Games that both speak of."""
+    days: int
+
+
+@dataclass(frozen=True)
+class Comparison(Difference):
+    """With all that a report says of either side, on the rows that both speak of."""
+
+    model: Forecast
+    reference: Forecast
     brier_difference: float
     brier_interval: Interval
-    p_value: float
-    """Diebold-Mariano on the log-loss, two-sided, days as observations."""
-    spread: Spread
-    """Of one game's difference in log-loss."""
 
 
 @dataclass(frozen=True)
@@ -87,27 +96,41 @@ def shared(rows: pl.DataFrame, chance: str, won: str) -> pl.DataFrame:
     return counted_once(rows.filter(pl.col(chance).is_not_null() & pl.col(won).is_not_null()))
 
 
-def compare(
-    rows: pl.DataFrame, chance: str, won: str | None = None, drawing: Drawing = USUAL
-) -> Comparison:
-    """Column `model` against column `chance`, whose bet's outcome is `won` (default: the same).
+def differ(
+    rows: pl.DataFrame, chance: str, won: str = "outcome", drawing: Drawing = USUAL
+) -> Difference:
+    """Column `model` against column `chance`, whose bet's outcome is `won`.
 
     Raises ValueError without a shared row.
     """
-    won = won or "outcome"
     rows = shared(rows, chance, won)
-    logs, squares = _losses(rows, "model", "outcome")
-    other_logs, other_squares = _losses(rows, chance, won)
-    sums, square_sums = _sums(rows, logs - other_logs), _sums(rows, squares - other_squares)
-    return Comparison(
-        reference=forecast(rows, chance, won, drawing),
-        model=forecast(rows, drawing=drawing),
+    model, reference = _losses(rows, "model", "outcome")[0], _losses(rows, chance, won)[0]
+    sums = _sums(rows, model - reference)
+    return Difference(
+        model_log_loss=_sums(rows, model).mean,
+        reference_log_loss=_sums(rows, reference).mean,
         difference=sums.mean,
         interval=drawing.interval(sums),
-        brier_difference=square_sums.mean,
-        brier_interval=drawing.interval(square_sums),
         p_value=diebold_mariano(sums).p_value,
         spread=spread_of(sums),
+        n=rows["game_id"].n_unique(),
+        days=len(sums),
+    )
+
+
+def compare(
+    rows: pl.DataFrame, chance: str, won: str = "outcome", drawing: Drawing = USUAL
+) -> Comparison:
+    """As `differ`, with both sides' own scores and intervals."""
+    rows = shared(rows, chance, won)
+    model, reference = _losses(rows, "model", "outcome")[1], _losses(rows, chance, won)[1]
+    sums = _sums(rows, model - reference)
+    return Comparison(
+        **differ(rows, chance, won, drawing).__dict__,
+        model=forecast(rows, drawing=drawing),
+        reference=forecast(rows, chance, won, drawing),
+        brier_difference=sums.mean,
+        brier_interval=drawing.interval(sums),
     )
 
 

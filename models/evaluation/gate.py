@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from models.evaluation.compare import USUAL, Comparison, Drawing, compare
+from models.evaluation.compare import USUAL, Difference, Drawing, differ
 from models.evaluation.rows import DECISION, MARKET_OF, checked, decided
 from schemas.errors import DataMissing
 
@@ -42,7 +42,7 @@ def gate(
     Raises DataMissing for rows that cannot be judged.
     """
     candidate, target = _of_one_target(candidate_rows, "candidate")
-    against = {"market": compare(candidate, DECISION, drawing=rules.drawing)}
+    against = {"market": differ(candidate, DECISION, drawing=rules.drawing)}
     refusals = []
     games = candidate["game_id"].n_unique()
     if games < rules.min_games:
@@ -66,13 +66,13 @@ def gate(
                 f"{rules.min_shared:.0%} needed: judge both on the same walk-forward"
             )
         if both.height:
-            against[CHAMPION] = compare(both, CHAMPION, drawing=rules.drawing)
+            against[CHAMPION] = differ(both, CHAMPION, drawing=rules.drawing)
     sentences = {who: _sentence(who, found) for who, found in against.items()}
     refusals += [sentences[who] for who, found in against.items() if not found.interval.high < 0.0]
     return Verdict(
         promote=not refusals,
         reasons=refusals or list(sentences.values()),
-        numbers={"target": target, "games": games, "days": against["market"].model.days}
+        numbers={"target": target, "games": games, "days": against["market"].days}
         | {who: _numbers(found) for who, found in against.items()},
     )
 
@@ -89,20 +89,20 @@ def _of_one_target(rows: pl.DataFrame, whose: str) -> tuple[pl.DataFrame, str]:
     return known.with_columns(pl.col("consensus").alias(DECISION)), targets[0]
 
 
-def _sentence(who: str, found: Comparison) -> str:
+def _sentence(who: str, found: Difference) -> str:
     name = "the no-vig price at decision time" if who == "market" else "the champion"
     low, high = found.interval
     better = "below" if high < 0.0 else "not shown to be below"
     return (
-        f"log-loss {found.model.log_loss:.5f} is {better} {found.reference.log_loss:.5f} "
+        f"log-loss {found.model_log_loss:.5f} is {better} {found.reference_log_loss:.5f} "
         f"of {name}: difference {found.difference:+.5f}, interval {low:+.5f} to {high:+.5f}"
     )
 
 
-def _numbers(found: Comparison) -> dict[str, Any]:
+def _numbers(found: Difference) -> dict[str, Any]:
     return {
-        "log_loss": found.model.log_loss,
-        "reference_log_loss": found.reference.log_loss,
+        "log_loss": found.model_log_loss,
+        "reference_log_loss": found.reference_log_loss,
         "difference": found.difference,
         "interval": list(found.interval),
         "p_value": found.p_value,

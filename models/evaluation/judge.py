@@ -14,6 +14,7 @@ from models.evaluation.compare import (
     Drawing,
     Forecast,
     compare,
+    differ,
     forecast,
     shared,
 )
@@ -215,13 +216,13 @@ def _segments(rows: pl.DataFrame, drawing: Drawing) -> Iterator[Segment]:
     for kind, named in kinds.items():
         parts = known.with_columns(named.alias("segment")).filter(pl.col("segment").is_not_null())
         for (name,), part in sorted(parts.partition_by("segment", as_dict=True).items()):
-            found = compare(part, DECISION, drawing=drawing)
+            found = differ(part, DECISION, drawing=drawing)
             yield Segment(
                 kind=kind,
                 name=_unnumbered(kind, str(name)),
-                n=found.model.n,
-                model=found.model.log_loss,
-                market=found.reference.log_loss,
+                n=found.n,
+                model=found.model_log_loss,
+                market=found.reference_log_loss,
                 difference=found.difference,
                 interval=found.interval,
             )

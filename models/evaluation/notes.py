@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
-from models.evaluation.compare import Comparison
+from models.evaluation.compare import Difference
 from models.evaluation.intervals import MIN_DAYS
 from models.evaluation.power import POWER, games_needed, smallest_shown
 from models.evaluation.references import CLOSE
@@ -32,7 +32,7 @@ class Note(NamedTuple):
 
 
 def notes_on(
-    references: Mapping[str, Comparison],
+    references: Mapping[str, Difference],
     coverage: Mapping[str, float],
     segments: int,
     confidence: float,
@@ -72,8 +72,8 @@ def notes_on(
     return found
 
 
-def _verdict(found: Comparison, confidence: float) -> Note:
-    games, difference = found.model.n, found.difference
+def _verdict(found: Difference, confidence: float) -> Note:
+    games, difference = found.n, found.difference
     low, high = found.interval
     between = f"{confidence:.0%} interval {low:+.4f} to {high:+.4f}"
     if high < 0.0:
