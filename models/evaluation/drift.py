@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from scipy import stats
+from scipy import stats  # type: ignore[import-untyped]
 
 from models.evaluation.compare import USUAL, Drawing
 from models.evaluation.intervals import DaySums, Interval

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from scipy import stats
+from scipy import stats  # type: ignore[import-untyped]
 
 from models.evaluation.compare import (
     USUAL,

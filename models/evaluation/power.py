@@ -3,7 +3,7 @@
 import math
 from typing import NamedTuple
 
-from scipy import stats
+from scipy import stats  # type: ignore[import-untyped]
 
 from models.evaluation.intervals import CONFIDENCE, DaySums
 

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import polars as pl
 import pytest
-from scipy import stats
-from sklearn.linear_model import LogisticRegression
+from scipy import stats  # type: ignore[import-untyped]
+from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
 
 from models.evaluation import drift
 from models.evaluation.outliers import Ordinary

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn import metrics as oracle
-from sklearn.calibration import calibration_curve
+from sklearn import metrics as oracle  # type: ignore[import-untyped]
+from sklearn.calibration import calibration_curve  # type: ignore[import-untyped]
 
 from models.evaluation.metrics import (
     auc,
