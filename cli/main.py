@@ -21,6 +21,7 @@ from cli import (
     ingest,
     kelly,
     leakcheck,
+    model,
     odds,
     parity,
     score,
@@ -41,6 +42,7 @@ app.add_typer(stack.app, name="stack")
 app.add_typer(data.app, name="data")
 app.add_typer(archive.app, name="archive")
 app.add_typer(features.app, name="features")
+app.add_typer(model.app, name="model")
 app.add_typer(score.app, name="run")
 app.add_typer(db.app, name="db")
 app.add_typer(odds.app, name="odds")
