@@ -20,8 +20,9 @@ SURE = 2.0
 _STEPS = 50
 _EDGE = 0.01
 """An isotonic map never says less than this, nor more than 1 less this."""
-_RIDGE = 1.0
-"""Pull of the beta map towards the identity, in games."""
+_SPREAD = 0.1
+"""Prior deviation of the beta map's numbers from the identity: what starts from the market is off
+by little, and without this a run of two hundred unders would move every total."""
 
 Method = Literal["identity", "beta", "isotonic"]
 
@@ -93,13 +94,14 @@ def fit_beta(chance: Array, won: Array, weight: Array) -> Calibration:
 
 
 def _logistic(inputs: Array, won: Array, weight: Array, start: Array, free: Array) -> Array:
+    pull = _SPREAD**-2
     numbers = start.copy()
     used = inputs[:, free]
     for _ in range(_STEPS):
         said = 1.0 / (1.0 + np.exp(-(inputs @ numbers)))
-        slope = used.T @ (weight * (won - said)) - _RIDGE * (numbers - start)[free]
+        slope = used.T @ (weight * (won - said)) - pull * (numbers - start)[free]
         bend = (used * (weight * said * (1.0 - said))[:, None]).T @ used
-        step = np.linalg.solve(bend + _RIDGE * np.eye(len(slope)), slope)
+        step = np.linalg.solve(bend + pull * np.eye(len(slope)), slope)
         numbers[free] += step
         if float(np.abs(step).max()) < 1e-10:
             break
