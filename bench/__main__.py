@@ -2,7 +2,7 @@
 
 import sys
 
-from bench import feature_store, features, offline, score, startup
+from bench import feature_store, features, offline, score, startup, train
 
 BENCHMARKS = {
     "score": score.main,
@@ -10,6 +10,7 @@ BENCHMARKS = {
     "features": features.main,
     "feature_store": feature_store.main,
     "offline": offline.main,
+    "train": train.main,
 }
 
 for name in sys.argv[1:] or BENCHMARKS:

@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from cli import api, context, data, demo, features, leakcheck, parity, score, stack, train
+from cli import api, context, data, demo, features, leakcheck, model, parity, score, stack
 
 app = typer.Typer(
     name="steamline",
@@ -22,9 +22,9 @@ app = typer.Typer(
 app.add_typer(stack.app, name="stack")
 app.add_typer(data.app, name="data")
 app.add_typer(features.app, name="features")
+app.add_typer(model.app, name="model")
 app.add_typer(score.app, name="run")
 score.app.command("context")(context.publish)
-app.command("train")(train.train)
 app.command("api")(api.api_command)
 app.command("demo")(demo.demo)
 app.command("parity")(parity.parity)

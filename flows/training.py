@@ -7,7 +7,8 @@ from flows.connectors import manifest
 from flows.offline import samples
 from models.boosters.dataset import DECISION_MINUTES, TrainingSet, build_training_set, newest
 from models.boosters.parameters import BoosterParameters
-from models.boosters.training import Origin, Trained, train_all
+from models.boosters.training import Origin, Trained, train_all, without_judges
+from models.boosters.walk_forward import folds
 from models.features.kernel import FeatureSet
 from schemas.markets import Target
 from schemas.settings import Settings
@@ -72,3 +73,31 @@ def train_from_archives(
     data = read_training_set(archives, until_us, settings, window_days)
     parameters = None if tune is None else tune(data, origin)
     return train_all(data, origin, seed, lambda target: tell(f"train {target}"), parameters)
+
+
+def tuner(
+    home: Path, trials: int, seed: int, tell: Callable[[str], None]
+) -> Callable[[TrainingSet, Origin], dict[Target, BoosterParameters]]:
+    """A search of so many trials a target, kept in `home`."""
+
+    def search(data: TrainingSet, origin: Origin) -> dict[Target, BoosterParameters]:
+        # Optuna takes a second to import, and only here is it wanted.
+        from models.boosters.tuning import storage_of, tune_target
+
+        before = without_judges(data)
+        among = folds(before)
+        return {
+            target: tune_target(
+                target,
+                before,
+                origin,
+                trials,
+                storage_of(home),
+                seed,
+                among,
+                lambda trial, target=target: tell(f"tune {target} {trial + 1} of {trials}"),
+            )
+            for target in Target
+        }
+
+    return search

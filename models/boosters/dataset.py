@@ -1,7 +1,7 @@
 """Training rows: what the live flow's features were when it scored, at decision times."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 
 import numpy as np
 import polars as pl
@@ -128,15 +128,15 @@ def build_training_set(samples: Iterable[Sample]) -> TrainingSet:
 
 def newest(data: TrainingSet, days: int) -> TrainingSet:
     """The games of the last so many days."""
-    rows = data.day > data.day.max() - days
-    game_ids, game = np.unique(data.game[rows], return_inverse=True)
-    return replace(
-        data,
-        game=game,
-        game_ids=[data.game_ids[one] for one in game_ids],
-        **{
-            field: getattr(data, field)[rows]
-            for field in data.__dataclass_fields__
-            if field not in ("game", "game_ids")
-        },
-    )
+    return only(data, data.day > data.day.max() - days)
+
+
+def only(data: TrainingSet, rows: Array) -> TrainingSet:
+    """The rows under the mask, which holds all rows of a game or none."""
+    games, game = np.unique(data.game[rows], return_inverse=True)
+    kept = {
+        field.name: getattr(data, field.name)[rows]
+        for field in fields(data)
+        if field.name not in ("game", "game_ids")
+    }
+    return TrainingSet(game=game, game_ids=[data.game_ids[one] for one in games], **kept)

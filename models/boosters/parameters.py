@@ -15,7 +15,7 @@ class BoosterParameters:
     learning_rate: float = 0.02
     num_leaves: int = 7
     min_data_in_leaf: int = 100
-    lambda_l2: float = 20.0
+    lambda_l2: float = 100.0
     feature_fraction: float = 0.5
     bagging_fraction: float = 0.7
     max_trees: int = 300
@@ -47,7 +47,7 @@ DATASET: dict[str, Any] = {
 
 # The score of a distribution is its tilt: an outcome's variance is 70 times that of a coin, and
 # LightGBM's lambda_l2 counts in it.
-_LAW = BoosterParameters(lambda_l2=1_500.0)
+_LAW = BoosterParameters(lambda_l2=7_500.0)
 
 PARAMETERS: dict[Target, BoosterParameters] = {
     Target.MONEYLINE: BoosterParameters(),

@@ -7,7 +7,7 @@ import numpy as np
 
 from models.boosters.binned import Binned
 from models.boosters.calibration import IDENTITY, choose
-from models.boosters.dataset import TrainingSet
+from models.boosters.dataset import TrainingSet, only
 from models.boosters.laws import Law, fit_law
 from models.boosters.lightgbm_alone import lightgbm
 from models.boosters.objective import objective
@@ -168,6 +168,12 @@ def _judged(task: Task, data: TrainingSet) -> Array:
         )
     rows: Array = data.game >= games[int(len(games) * (1.0 - JUDGE_SHARE))]
     return rows
+
+
+def without_judges(data: TrainingSet) -> TrainingSet:
+    """The rows of games that judge no target's final model."""
+    judged = [_judged(task_of(target, data), data) for target in Target]
+    return only(data, ~np.logical_or.reduce(judged))
 
 
 def _judge(task: Task, model: TargetModel, data: TrainingSet, rows: Array) -> dict[str, Score]:
