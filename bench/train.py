@@ -1,7 +1,7 @@
 """Four targets, five folds, all games: ours against plain LightGBM on the same matrix.
 
 Plain: for each target and fold `lightgbm.train` on vectors, label, weight and start score, with
-the same parameters, number of rounds and slices, and one predict of the fold. Ours is all of
+the same parameters, slices and stopping, and one predict of the fold. Ours is all of
 `walk_forward`: folds, laws, starts, calibration, probabilities and the table. Rounds alternate.
 """
 

@@ -1,13 +1,14 @@
 """From archives to trained models."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from flows.connectors import manifest
 from flows.offline import samples
-from models.boosters.dataset import DECISION_MINUTES, TrainingSet, build_training_set, newest
+from models.boosters.dataset import DECISION_MINUTES, TrainingSet, build_training_set, newest, only
 from models.boosters.parameters import BoosterParameters
-from models.boosters.training import Origin, Trained, train_all, without_judges
+from models.boosters.training import Origin, Trained, judged, train_all
 from models.boosters.walk_forward import folds
 from models.features.kernel import FeatureSet
 from schemas.markets import Target
@@ -84,20 +85,18 @@ def tuner(
         # Optuna takes a second to import, and only here is it wanted.
         from models.boosters.tuning import storage_of, tune_target
 
-        before = without_judges(data)
+        before = only(data, ~judged(data))
         among = folds(before)
-        return {
-            target: tune_target(
-                target,
-                before,
-                origin,
-                trials,
-                storage_of(home),
-                seed,
-                among,
-                lambda trial, target=target: tell(f"tune {target} {trial + 1} of {trials}"),
+        found = {}
+        for target in Target:
+            told = partial(_tell_trial, tell, target)
+            found[target] = tune_target(
+                target, before, origin, trials, storage_of(home), seed, among, told
             )
-            for target in Target
-        }
+        return found
 
     return search
+
+
+def _tell_trial(tell: Callable[[str], None], target: Target, trial: int) -> None:
+    tell(f"tune {target}: trial {trial + 1}")

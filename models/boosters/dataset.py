@@ -56,8 +56,6 @@ class TrainingSet:
     """(n,) days since 1970 of the date in the game id."""
     home_score: Array
     away_score: Array
-    weight: Array
-    """(n,) so that every game counts once."""
 
     def __len__(self) -> int:
         return len(self.game)
@@ -122,7 +120,6 @@ def build_training_set(samples: Iterable[Sample]) -> TrainingSet:
         day=days[game],
         home_score=rows["home_score"].cast(pl.Float64).to_numpy(),
         away_score=rows["away_score"].cast(pl.Float64).to_numpy(),
-        weight=1.0 / np.bincount(game)[game],
     )
 
 

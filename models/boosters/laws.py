@@ -67,8 +67,8 @@ class Law:
         """(K,) ascending: totals from 1, or margins home less away, without 0."""
         if self.kind == "total":
             return np.arange(1.0, MOST_RUNS + 1.0)
-        whole = np.arange(-float(MOST_MARGIN), MOST_MARGIN + 1.0)
-        return whole[whole != 0.0]
+        sides = np.arange(1.0, MOST_MARGIN + 1.0)
+        return np.concatenate((-sides[::-1], sides))
 
     @cached_property
     def base(self) -> Array:
@@ -110,7 +110,8 @@ class Law:
         above, below = self._sides(line)
         weights = self._weights(tilt)
         up, down = (weights * above).sum(axis=1), (weights * below).sum(axis=1)
-        return np.minimum(np.maximum(up / (up + down), _SURE), 1.0 - _SURE)
+        chance: Array = np.minimum(np.maximum(up / (up + down), _SURE), 1.0 - _SURE)
+        return chance
 
     def push(self, tilt: Array, line: Array) -> Array:
         """(n,) P(the outcome is the line itself): 0 at every half line."""

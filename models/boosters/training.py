@@ -1,13 +1,13 @@
 """Training: market-anchored start, early stopping and calibration each on later games."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from models.boosters.binned import Binned
 from models.boosters.calibration import IDENTITY, choose
-from models.boosters.dataset import TrainingSet, only
+from models.boosters.dataset import TrainingSet
 from models.boosters.laws import Law, fit_law
 from models.boosters.lightgbm_alone import lightgbm
 from models.boosters.objective import objective
@@ -131,49 +131,36 @@ def train_target(
     parameters: BoosterParameters | None = None,
     binned: Binned | None = None,
 ) -> Trained:
-    """One model. Raises DataMissing where too few games have prices and results."""
-    task = task_of(target, data)
+    """One model. Raises DataMissing where too few games have prices and results.
+
+    binned: the rows before those that `judged` names.
+    """
+    task, judge = task_of(target, data), judged(data)
     parameters = parameters or PARAMETERS[target]
-    judge = _judged(task, data)
-    found = fit(
-        task,
-        data,
-        ~judge,
-        binned or Binned(data.vectors, np.ones(len(data), bool)),
-        origin,
-        seed,
-        parameters,
-    )
+    usable = task.priced & np.isfinite(task.outcome)
+    games = len(np.unique(data.game[usable]))
+    if games < MIN_GAMES or not (usable & judge).any():
+        raise DataMissing(
+            f"{target}: {games} games with prices and results, at least {MIN_GAMES} needed"
+        )
+    binned = binned or Binned(data.vectors, ~judge)
+    found = fit(task, data, ~judge, binned, origin, seed, parameters)
     return Trained(
         model=found.model,
         trees=found.trees,
-        games=len(np.unique(data.game[_usable(task)])),
-        held_out=_judge(task, found.model, data, judge & _usable(task)),
+        games=games,
+        held_out=_judge(task, found.model, data, judge & usable),
         parameters=parameters,
     )
 
 
-def _usable(task: Task) -> Array:
-    rows: Array = task.priced & np.isfinite(task.outcome)
-    return rows
-
-
-def _judged(task: Task, data: TrainingSet) -> Array:
-    """(n,) bool, rows of the newest games. Raises DataMissing where there are too few games."""
-    games = np.unique(data.game[_usable(task)])
-    if len(games) < MIN_GAMES:
-        raise DataMissing(
-            f"{task.target}: {len(games)} games with prices and results, "
-            f"at least {MIN_GAMES} needed"
-        )
+def judged(data: TrainingSet) -> Array:
+    """(n,) bool, rows of the newest games that have a price: no final model sees them."""
+    games = np.unique(data.game[np.isfinite(data.consensus).any(axis=1)])
+    if not len(games):
+        raise DataMissing("no game has a price")
     rows: Array = data.game >= games[int(len(games) * (1.0 - JUDGE_SHARE))]
     return rows
-
-
-def without_judges(data: TrainingSet) -> TrainingSet:
-    """The rows of games that judge no target's final model."""
-    judged = [_judged(task_of(target, data), data) for target in Target]
-    return only(data, ~np.logical_or.reduce(judged))
 
 
 def _judge(task: Task, model: TargetModel, data: TrainingSet, rows: Array) -> dict[str, Score]:
@@ -192,11 +179,11 @@ def train_all(
     origin: Origin,
     seed: int,
     progress: Callable[[Target], None],
-    parameters: dict[Target, BoosterParameters] | None = None,
+    parameters: Mapping[Target, BoosterParameters] | None = None,
 ) -> list[Trained]:
     """All targets, in the order of `Target`; `progress` hears of each before it starts."""
     chosen = {**PARAMETERS, **(parameters or {})}
-    binned = Binned(data.vectors, np.ones(len(data), bool))
+    binned = Binned(data.vectors, ~judged(data))
     trained = []
     for target in Target:
         progress(target)
