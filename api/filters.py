@@ -6,7 +6,7 @@ from enum import StrEnum
 from api.board import Message
 from schemas.decisions import Alert, Prediction, Stake
 from schemas.events import GameResult, GameUpdate, LineMovement
-from schemas.markets import Market, Target
+from schemas.markets import MARKET_OF, Market
 
 
 class Kind(StrEnum):
@@ -27,12 +27,6 @@ _KINDS: dict[type[Message], Kind] = {
     Prediction: Kind.PREDICTION,
     Stake: Kind.STAKE,
     Alert: Kind.ALERT,
-}
-
-MARKET_OF: dict[Target, Market] = {
-    Target.MONEYLINE: Market.MONEYLINE,
-    Target.TOTAL: Market.TOTAL,
-    Target.RUNS: Market.TOTAL,
 }
 
 

@@ -9,7 +9,7 @@ from api.board import Game
 from api.snapshot import Rules
 from schemas.decisions import Alert, Prediction, Refusal, Stake
 from schemas.events import LineMovement, QuoteStatus
-from schemas.markets import SIDES, GameStatus, Market, Side, Target
+from schemas.markets import PRICED_BY, SIDES, GameStatus, Market, Side, Target
 
 
 class PriceRow(BaseModel):
@@ -29,7 +29,7 @@ class ModelRow(BaseModel):
     position: int
     line: float | None
     probability: float
-    """Home wins, or over given no push."""
+    """Home wins (moneyline), covers (run line) or over, given no push."""
     market_probability: float
     """The same from the no-vig consensus."""
     fair_price: float
@@ -39,6 +39,8 @@ class ModelRow(BaseModel):
     completeness: float
     mean_runs: float | None
     """Expected total runs; only in the total market."""
+    mean_margin: float | None
+    """Expected home minus away runs; only in the run line market."""
 
 
 class StakeRow(BaseModel):
@@ -100,6 +102,7 @@ _ROW_EXAMPLE: dict[str, Any] = {
                 "edge": {"home": 0.049, "away": -0.087},
                 "completeness": 0.93,
                 "mean_runs": None,
+                "mean_margin": None,
             },
             "stake": {
                 "side": "home",
@@ -159,7 +162,7 @@ def game_row(game: Game, now_us: int, rules: Rules) -> GameRow:
     """Everything as of `now_us`, the newest event time."""
     about, result = game.schedule, game.result
     markets = {line.market for line in game.lines.values()} | set(game.stakes)
-    markets |= {Market(target) for target in game.predictions if target is not Target.RUNS}
+    markets |= {market for market, target in PRICED_BY.items() if target in game.predictions}
     return GameRow(
         game_id=game.game_id,
         home=about.home if about else None,
@@ -197,7 +200,7 @@ def _market_row(game: Game, market: Market, now_us: int, rules: Rules) -> Market
         for quote in quotes
         if quote.status is QuoteStatus.OPEN and now_us - game.stands_us(quote) <= rules.stale_us
     ]
-    prediction = _prediction(game, market)
+    prediction = game.predictions.get(PRICED_BY[market])
     line = _main_line(fresh, prediction)
     at_line = [quote for quote in fresh if quote.line == line]
     newest = max((game.stands_us(quote) for quote in quotes), default=None)
@@ -210,12 +213,6 @@ def _market_row(game: Game, market: Market, now_us: int, rules: Rules) -> Market
         model=_model_row(prediction, game.predictions.get(Target.RUNS)) if prediction else None,
         stake=_stake_row(stake) if stake else None,
     )
-
-
-def _prediction(game: Game, market: Market) -> Prediction | None:
-    if market is Market.RUN_LINE:
-        return None
-    return game.predictions.get(Target(market))
 
 
 def _main_line(fresh: list[LineMovement], prediction: Prediction | None) -> float | None:
@@ -256,6 +253,7 @@ def _model_row(prediction: Prediction, runs: Prediction | None) -> ModelRow:
         edge={quote.side: quote.edge for quote in prediction.best},
         completeness=prediction.completeness,
         mean_runs=runs.mean_runs if total and runs else None,
+        mean_margin=prediction.mean_margin,
     )
 
 

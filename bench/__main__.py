@@ -2,7 +2,7 @@
 
 import sys
 
-from bench import archive, curate, feature_store, features, kelly, offline, score, startup
+from bench import archive, curate, feature_store, features, kelly, offline, score, startup, train
 
 BENCHMARKS = {
     "score": score.main,
@@ -13,6 +13,7 @@ BENCHMARKS = {
     "archive": archive.main,
     "curate": curate.main,
     "kelly": kelly.main,
+    "train": train.main,
 }
 
 for name in sys.argv[1:] or BENCHMARKS:

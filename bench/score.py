@@ -27,7 +27,7 @@ from flows.score import run, score_flow
 from flows.steps.decode import DecodeRules, decode_batch
 from flows.steps.records import Outgoing, Record
 from flows.steps.score import Scorer
-from flows.training import train_from_archive
+from flows.training import train_from_archives
 from schemas.settings import Settings
 from schemas.topics import INPUTS, Topic
 
@@ -103,7 +103,9 @@ def main() -> None:
     stack.up(settings)
     settings = stack.resolve(settings)
     archive = prepare_archive(settings)
-    models = [one.model for one in train_from_archive(archive, None, settings, 1, lambda _: None)]
+    models = [
+        one.model for one in train_from_archives([archive], None, settings, 1, lambda _: None)
+    ]
     prefix = f"bench.{time.time_ns()}."
     settings = settings.model_copy(
         update={"kafka": settings.kafka.model_copy(update={"prefix": prefix})}

@@ -26,7 +26,6 @@ from cli import (
     parity,
     score,
     stack,
-    train,
 )
 
 app = typer.Typer(
@@ -49,7 +48,6 @@ app.add_typer(odds.app, name="odds")
 score.app.command("context")(context.publish)
 score.app.command("curate")(curate.curate)
 app.command("ingest")(ingest.ingest)
-app.command("train")(train.train)
 app.command("api")(api.api_command)
 app.command("kelly")(kelly.kelly)
 app.command("demo")(demo.demo)

@@ -1,9 +1,96 @@
-"""`steamline model`: what is known of the models."""
+"""`steamline model`: train the boosters and see to them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.evaluate import evaluate
 
-app = typer.Typer(help="Models: how good they are.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from models.boosters.training import Trained
 
+app = typer.Typer(help="Train the boosters, judge them and see to them.", no_args_is_help=True)
 app.command()(evaluate)
+
+
+@app.command()
+def train(
+    archive: Annotated[
+        list[Path], typer.Option(help="Archive folder (see `steamline data`); may be repeated.")
+    ],
+    until: Annotated[
+        str | None,
+        typer.Option(
+            help="Only what was known before then: ISO 8601, UTC unless it says otherwise."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Equal seeds and data give equal models.")] = 1,
+    tune: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Search parameters with so many trials a target before; goes on with those that "
+            "an earlier call has made on the same data.",
+        ),
+    ] = 0,
+    window_days: Annotated[
+        int | None, typer.Option(min=1, help="Only games of the newest so many days.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON document on standard output.")
+    ] = False,
+) -> None:
+    """Train a booster for each target on finished games and make them the champions."""
+    import json
+
+    from cli.moments import moment
+    from cli.progress import stages
+    from deploy.stack import resolve
+    from flows.training import train_from_archives, tuner
+    from models.registry import Registry
+    from schemas.settings import Settings
+    from schemas.time import to_us
+
+    settings = resolve(Settings.read())
+    until_us = to_us(moment("--until", until)) if until else None
+    registry = Registry(settings.mlflow, settings.home / "models")
+    with stages("train") as tell:
+        trained = train_from_archives(
+            archive,
+            until_us,
+            settings,
+            seed,
+            tell,
+            window_days,
+            tuner(settings.home, tune, seed, tell) if tune else None,
+        )
+        tell("publish")
+        models = registry.publish(trained, seed)
+    versions = [model.version for model in models]
+    if as_json:
+        print(json.dumps([_report(*one) for one in zip(trained, versions, strict=True)], indent=2))
+        return
+    for one, version in zip(trained, versions, strict=True):
+        print(
+            f"{one.model.card.target:10} {version:14} {one.games} games, {one.trees} trees; "
+            f"log-loss on the newest games: model {one.held_out['model'].log_loss:.5f}, "
+            f"no-vig market {one.held_out['market'].log_loss:.5f}"
+            f"{' (simulated)' if one.model.card.simulated else ''}"
+        )
+
+
+def _report(trained: "Trained", version: str) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    card = trained.model.card
+    return {
+        "target": card.target,
+        "version": version,
+        "trees": trained.trees,
+        "games": trained.games,
+        "simulated": card.simulated,
+        "calibration": card.calibration.method,
+        "parameters": asdict(trained.parameters),
+        "held_out": {who: asdict(score) for who, score in trained.held_out.items()},
+    }

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from models.boosters.scoring import TargetModel
-from models.boosters.training import PARAMETERS, Trained
+from models.boosters.training import Trained
 from schemas.errors import ConfigError, DependencyDown, ModelRefused
 from schemas.markets import Target
 from schemas.settings import MlflowSettings
@@ -106,7 +106,11 @@ class Registry:
         name = registered_name(card.target)
         run = client.create_run(experiment, run_name=name)
         run_id = run.info.run_id
-        for key, value in {**PARAMETERS, **_flat(asdict(card)), "seed": seed}.items():
+        for key, value in {
+            **asdict(trained.parameters),
+            **_flat(asdict(card)),
+            "seed": seed,
+        }.items():
             client.log_param(run_id, key, value)
         client.log_metric(run_id, "trees", trained.trees)
         client.log_metric(run_id, "games", trained.games)
@@ -144,7 +148,9 @@ class Registry:
                     # The first: no such model; the second: a model without this alias.
                     if bad.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                         raise
-                    raise ModelRefused(f"no champion for {target}: run `steamline train`") from None
+                    raise ModelRefused(
+                        f"no champion for {target}: run `steamline model train`"
+                    ) from None
                 with tempfile.TemporaryDirectory() as folder:
                     path = client.download_artifacts(str(version.run_id), "model", folder)
                     model = TargetModel.read(Path(path), str(version.version))

@@ -76,13 +76,16 @@ class Prediction(Decided):
     feature_set: str
     start_time_us: Micros
     line: float | None = None
-    """Total runs that `probability` refers to; none for the moneyline."""
+    """Total runs, or for `margin` the home handicap, that `probability` refers to; none for the
+    moneyline."""
     probability: Probability
-    """Home wins (moneyline) or over, given no push (total, runs)."""
+    """Home wins (moneyline), over (total, runs) or home covers (margin), given no push."""
     market_probability: Probability
     """The same from the no-vig consensus."""
     mean_runs: float | None = None
     """Expected total runs (target `runs` only)."""
+    mean_margin: float | None = None
+    """Expected home minus away runs (target `margin` only)."""
     fair_price: float = Field(gt=1.0)
     best: list[SideQuote]
     odds_age_ms: int = Field(ge=0)

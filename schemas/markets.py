@@ -21,7 +21,8 @@ class Target(StrEnum):
 
     MONEYLINE = "moneyline"  # P(home wins)
     TOTAL = "total"  # P(over | no push) at the current line
-    RUNS = "runs"  # total runs
+    RUNS = "runs"  # total runs, as a distribution
+    MARGIN = "margin"  # home minus away runs, as a distribution; no ties
 
 
 class GameStatus(StrEnum):
@@ -39,3 +40,18 @@ SIDES: dict[Market, tuple[Side, Side]] = {
     Market.TOTAL: (Side.OVER, Side.UNDER),
 }
 """First side (home or over), second side (away or under)."""
+
+MARKET_OF: dict[Target, Market] = {
+    Target.MONEYLINE: Market.MONEYLINE,
+    Target.TOTAL: Market.TOTAL,
+    Target.RUNS: Market.TOTAL,
+    Target.MARGIN: Market.RUN_LINE,
+}
+"""The market whose no-vig price a target starts from, and whose line it is about."""
+
+PRICED_BY: dict[Market, Target] = {
+    Market.MONEYLINE: Target.MONEYLINE,
+    Market.RUN_LINE: Target.MARGIN,
+    Market.TOTAL: Target.TOTAL,
+}
+"""The target that prices a market's bets."""

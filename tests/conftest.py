@@ -128,7 +128,9 @@ def trained(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) 
     # A large edge, so that the boosters have something to learn from few games.
     shape = ("--days", "10", "--games", "8", "--edge", "0.2")
     steamline(env, home, "data", "simulate", "--out", str(archive), *shape)
-    boosters = json.loads(steamline(env, home, "train", "--archive", str(archive), "--json"))
+    boosters = json.loads(
+        steamline(env, home, "model", "train", "--archive", str(archive), "--json")
+    )
     # Equal values say little when they come out of one trunk.
     assert sum(booster["trees"] for booster in boosters) > 50
     return Trained(home, archive, choose_slate(archive), uri)

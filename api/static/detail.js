@@ -2,7 +2,7 @@
 
 import * as f from "/static/format.js";
 import {
-  MARKETS, isLocked, isSimulated, market, quotePrice, standsSince,
+  MARKETS, PRICED_BY, isLocked, isSimulated, market, quotePrice, standsSince,
 } from "/static/state.js";
 import { ORDER, el, sideLabel } from "/static/view.js";
 
@@ -56,7 +56,7 @@ export class Detail {
       isLocked(game) ? "locked" : "", isSimulated(game) ? "SIMULATED" : "",
     ].filter(Boolean).join(" · ");
     about.title = f.utc(schedule.start_time_us);
-    document.getElementById("detail-chart").replaceChildren(...["moneyline", "total"]
+    document.getElementById("detail-chart").replaceChildren(...Object.values(PRICED_BY)
       .map((target) => chart(game, target, this.history.filter((one) => one.target === target)))
       .filter(Boolean));
     document.getElementById("detail-signals").replaceChildren(...this.#signals(game));
@@ -136,7 +136,8 @@ function chart(game, target, points) {
   );
   const figure = el("figure");
   const caption = el("figcaption");
-  const what = target === "moneyline" ? `${sideLabel(game, { name: target }, "home")} wins` : "Over";
+  const home = sideLabel(game, { name: "moneyline" }, "home");
+  const what = { moneyline: `${home} wins`, margin: `${home} covers`, total: "Over" }[target];
   caption.append(
     el("strong", "", what),
     el("span", "model", `Model ${f.percent(newest.probability)}`),

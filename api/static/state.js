@@ -6,6 +6,9 @@ export const SIDES = {
   moneyline: ["home", "away"], run_line: ["home", "away"], total: ["over", "under"],
 };
 
+// Market -> the model's target that prices it.
+export const PRICED_BY = { moneyline: "moneyline", run_line: "margin", total: "total" };
+
 const SIGNALS = 50; // alerts kept a game that are no locks
 
 export class State {
@@ -101,7 +104,7 @@ export const quotePrice = (line, side) =>
 // One market of one game, ready to show.
 export function market(state, game, name) {
   const quotes = [...game.lines.values()].filter((line) => line.market === name);
-  const prediction = game.predictions.get(name) ?? null;
+  const prediction = game.predictions.get(PRICED_BY[name]) ?? null;
   const stake = game.stakes.get(name) ?? null;
   if (!quotes.length && !prediction && !stake) return null;
   const isFresh = (line) =>

@@ -97,7 +97,10 @@ def choose_slate(archive: Path) -> Slate:
 
 def ensure_models(settings: Settings, slate: Slate) -> None:
     """Train on what was known before the day, unless the champions come from just that."""
-    wanted = training_fingerprint(slate.archive, slate.train_until_us), FeatureSet.of(settings).hash
+    wanted = (
+        training_fingerprint([slate.archive], slate.train_until_us),
+        FeatureSet.of(settings).hash,
+    )
     try:
         models = Registry(settings.mlflow, settings.home / "models").cached()
     except ModelRefused:
@@ -107,7 +110,7 @@ def ensure_models(settings: Settings, slate: Slate) -> None:
     ):
         return
     until = datetime.fromtimestamp(slate.train_until_us / 1e6, UTC)
-    steamline("train", "--archive", str(slate.archive), "--until", until.isoformat())
+    steamline("model", "train", "--archive", str(slate.archive), "--until", until.isoformat())
 
 
 def steamline(*arguments: str) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from flows.steps.alerts import Watched
 from flows.steps.game import ToScore
 from flows.steps.records import FeatureBlob, Outgoing
-from models.boosters.scoring import COLUMN_OF, MARKET_OF, Outcome, TargetModel
+from models.boosters.scoring import COLUMN_OF, Outcome, TargetModel
 from models.features.arrays import Array, count
 from models.features.catalogue import CATALOGUE, COLUMNS_OF, NAMES, Source
 from models.features.kernel import FeatureSet
@@ -20,13 +20,10 @@ from models.features.stored import pack
 from models.staking.guards import Candidate, refusals
 from models.staking.kelly import edge, kelly_fraction
 from schemas.decisions import FeatureHeader, Prediction, SideQuote, Stake
-from schemas.markets import SIDES, Market, Target
+from schemas.markets import MARKET_OF, PRICED_BY, SIDES, Market, Target
 from schemas.settings import Settings, StakingSettings
 from schemas.time import US_PER_MS, US_PER_SECOND
 from schemas.topics import Topic
-
-STAKED: dict[Market, Target] = {Market.MONEYLINE: Target.MONEYLINE, Market.TOTAL: Target.TOTAL}
-"""Market that is bet -> target that prices it."""
 
 
 class Scored(NamedTuple):
@@ -88,11 +85,11 @@ class Scorer:
             row = _Row(task, complete[index], priced, quoted[index])
             quotes = {
                 market: self._best(view, index, market, priced.get(target))
-                for market, target in STAKED.items()
+                for market, target in PRICED_BY.items()
             }
             for target, outcome in priced.items():
                 out.append(self._prediction(row, target, outcome, view, index, quotes))
-            for market in STAKED:
+            for market in PRICED_BY:
                 out.append(self._stake(row, market, view, index, quotes[market]))
             if task.lock_reason is None:
                 newest[task.game_id] = index
@@ -155,7 +152,8 @@ class Scorer:
             line=None if target is Target.MONEYLINE else float(view.line[index, column]),
             probability=outcome.probability,
             market_probability=float(view.consensus[index, column]),
-            mean_runs=outcome.mean_runs,
+            mean_runs=outcome.mean if target is Target.RUNS else None,
+            mean_margin=outcome.mean if target is Target.MARGIN else None,
             fair_price=1.0 / outcome.probability,
             best=quotes[MARKET_OF[target]],
             odds_age_ms=int(view.newest_age_us[index, column]) // US_PER_MS,
@@ -171,7 +169,7 @@ class Scorer:
         self, row: _Row, market: Market, view: MarketView, index: int, quotes: list[SideQuote]
     ) -> Outgoing:
         task, staking, column = row.task, self._staking, MARKET_INDEX[market]
-        target = STAKED[market]
+        target = PRICED_BY[market]
         outcome = row.outcomes.get(target)
         best = max(quotes, key=lambda quote: quote.edge or 0.0) if outcome else None
         chance = outcome.probability if outcome else None
@@ -205,7 +203,9 @@ class Scorer:
             bankroll=staking.name,
             side=best.side if best else None,
             book=best.book if best else None,
-            line=float(view.line[index, column]) if best and market is Market.TOTAL else None,
+            line=float(view.line[index, column])
+            if best and market is not Market.MONEYLINE
+            else None,
             price=best.price if best else None,
             probability=wins,
             edge=best.edge if best else None,

@@ -1,20 +1,25 @@
 """Training rows: what the live flow's features were when it scored, at decision times."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import polars as pl
 
 from models.features.arrays import Array
+from models.features.catalogue import NAMES
 from models.features.history import History
 from models.features.kernel import FeatureSet
+from models.features.layout import MARKETS
 from models.features.offline import Features, features_at
 from schemas.errors import DataMissing
+from schemas.events import day_of
 from schemas.time import US_PER_MINUTE
 
 DECISION_MINUTES: tuple[int, ...] = (60, 120, 180, 360, 720)
 """Minutes before first pitch; of the positions from one to the next earlier, the last is taken."""
+
+_BOOKS = [NAMES.index(f"{market}_books") for market in MARKETS]
 
 
 @dataclass(frozen=True)
@@ -22,8 +27,8 @@ class Sample:
     """Decisions of some games and what they rest on."""
 
     rows: pl.DataFrame
-    """game_id, position, as_of_us, start_us (as known then), home_score, away_score (null where
-    the game is not over), by game, then position."""
+    """game_id, position, as_of_us, start_us (as known then), home_score, away_score, over_us (null
+    where the game is not over), by game, then position."""
     features: Features
     """Rows in the same order."""
 
@@ -43,10 +48,14 @@ class TrainingSet:
     """(n, 3) no-vig probability of home or over; NaN without quotes."""
     line: Array
     """(n, 3)"""
+    books: Array
+    """(n, 3) int, books that made the consensus."""
+    over_us: Array
+    """(n,) when the result was known."""
+    day: Array
+    """(n,) days since 1970 of the date in the game id."""
     home_score: Array
     away_score: Array
-    weight: Array
-    """(n,) so that every game counts once."""
 
     def __len__(self) -> int:
         return len(self.game)
@@ -83,6 +92,9 @@ def build_training_set(samples: Iterable[Sample]) -> TrainingSet:
     rows = pl.concat([part.rows for part in parts]) if parts else pl.DataFrame()
     if rows.is_empty():
         raise DataMissing("no game with both prices before the cutoff and a result")
+    if rows.select("game_id", "position").is_duplicated().any():
+        twice = rows.filter(rows.select("game_id", "position").is_duplicated())["game_id"][0]
+        raise DataMissing(f"{twice} is in more than one archive: its games would count twice")
     # A start that moved splits a game's rows: all of them go to its last known start.
     last = pl.col("start_us").sort_by("as_of_us", "position").last().over("game_id")
     rows = rows.with_row_index("place").with_columns(last_us=last)
@@ -94,6 +106,7 @@ def build_training_set(samples: Iterable[Sample]) -> TrainingSet:
     vectors, consensus, line = (
         np.concatenate([part.features[field] for part in parts])[place] for field in range(3)
     )
+    days = np.array([day_of(game_id) for game_id in game_ids], "datetime64[D]").astype(np.int64)
     return TrainingSet(
         game=game,
         game_ids=game_ids.to_list(),
@@ -102,7 +115,25 @@ def build_training_set(samples: Iterable[Sample]) -> TrainingSet:
         vectors=vectors,
         consensus=consensus,
         line=line,
+        books=np.nan_to_num(vectors[:, _BOOKS]).astype(np.int32),
+        over_us=rows["over_us"].to_numpy(),
+        day=days[game],
         home_score=rows["home_score"].cast(pl.Float64).to_numpy(),
         away_score=rows["away_score"].cast(pl.Float64).to_numpy(),
-        weight=1.0 / np.bincount(game)[game],
     )
+
+
+def newest(data: TrainingSet, days: int) -> TrainingSet:
+    """The games of the last so many days."""
+    return only(data, data.day > data.day.max() - days)
+
+
+def only(data: TrainingSet, rows: Array) -> TrainingSet:
+    """The rows under the mask, which holds all rows of a game or none."""
+    games, game = np.unique(data.game[rows], return_inverse=True)
+    kept = {
+        field.name: getattr(data, field.name)[rows]
+        for field in fields(data)
+        if field.name not in ("game", "game_ids")
+    }
+    return TrainingSet(game=game, game_ids=[data.game_ids[one] for one in games], **kept)

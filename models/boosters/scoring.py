@@ -1,33 +1,35 @@
 """A trained booster and how its raw score becomes a probability."""
 
 import json
-import math
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from models.boosters.calibration import IDENTITY, Calibration
+from models.boosters.laws import Kind, Law
 from models.boosters.lightgbm_alone import lightgbm
-from models.boosters.runs import over_probability
-from models.features.arrays import Array
+from models.features.arrays import Array, known
 from models.features.layout import MARKET_INDEX
 from models.odds import logit, sigmoid
 from schemas.errors import ModelRefused
-from schemas.markets import Market, Target
+from schemas.markets import MARKET_OF, Target
 
-MARKET_OF: dict[Target, Market] = {
-    Target.MONEYLINE: Market.MONEYLINE,
-    Target.TOTAL: Market.TOTAL,
-    Target.RUNS: Market.TOTAL,
-}
 COLUMN_OF: dict[Target, int] = {
     target: MARKET_INDEX[market] for target, market in MARKET_OF.items()
 }
 """Column of the target's market in consensus and line."""
 
+KIND_OF: dict[Target, Kind] = {Target.RUNS: "total", Target.MARGIN: "margin"}
+"""Targets that are whole distributions; the others are the chance of one side."""
+
 # LightGBM does not report every damaged text: some of them end the process. So none gets there.
 _END = "\nend of trees\n"
+
+_REMEMBERED = 100_000
+"""Prices whose tilt is kept at hand."""
 
 
 def _digest(booster_text: str) -> str:
@@ -40,18 +42,64 @@ class ModelCard:
 
     target: Target
     feature_set: str
-    dispersion: float | None
-    """Of the negative binomial (target `runs` only)."""
+    law: Law | None
+    """Of a target that is a distribution."""
+    calibration: Calibration
     data_fingerprint: str
     simulated: bool
     trained_until_us: int
-    """Newest first pitch among the games it has seen, training and early stopping."""
+    """Newest first pitch among the games it has seen: training, stopping and calibration."""
+
+    @classmethod
+    def of(cls, fields: dict[str, Any]) -> "ModelCard":
+        """From what `asdict` made of one. Raises ValueError, TypeError or KeyError otherwise."""
+        card = cls(
+            **{
+                **fields,
+                "target": Target(fields["target"]),
+                "law": fields["law"] and Law(**fields["law"]),
+                "calibration": Calibration(
+                    fields["calibration"]["method"], tuple(fields["calibration"]["numbers"])
+                ),
+            }
+        )
+        if (card.law.kind if card.law else None) != KIND_OF.get(card.target):
+            raise ValueError(f"law does not fit target {card.target}")
+        return card
 
 
 @dataclass(frozen=True)
 class Outcome:
     probability: float
-    mean_runs: float | None
+    """Home wins, covers, or over, given no push; calibrated."""
+    mean: float | None
+    """Expected total or margin, of a target that is a distribution."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a model says of each row, shapes (n,)."""
+
+    raw: Array
+    """Probability before calibration."""
+    probability: Array
+    tilt: Array | None
+    """Of a distribution, after calibration: its `law` and this give any line's chance."""
+
+
+def anchor(law: Law | None, consensus: Array, line: Array) -> Array:
+    """Score at which the model says what the no-vig price says: log-odds, or the law's tilt.
+
+    consensus: (n,) inside (0, 1); line: (n,) as in events: total runs, or the home handicap.
+    """
+    if law is None:
+        return np.array([logit(one) for one in consensus.tolist()])
+    return law.tilt(consensus, mark(law.kind, line))
+
+
+def mark(kind: Kind, line: Array) -> Array:
+    """The outcome above which the first side wins: a total's line, minus a handicap."""
+    return line if kind == "total" else -line
 
 
 class TargetModel:
@@ -68,6 +116,7 @@ class TargetModel:
             self._booster = lightgbm.Booster(model_str=booster_text)
         except lightgbm.basic.LightGBMError as bad:
             raise ModelRefused(f"{card.target} model {self.version} is damaged: {bad}") from None
+        self._anchors: dict[tuple[float, float], float] = {}
 
     def check(self, feature_set: str, width: int) -> None:
         """Raises ModelRefused where vectors of `feature_set` are not what it was trained on."""
@@ -84,21 +133,53 @@ class TargetModel:
         vectors: (n, features); consensus, line: (n,) of the target's market.
         Raises ModelRefused when the booster's score is not a number.
         """
-        raw = self._booster.predict(vectors, raw_score=True, num_threads=1)
-        assert isinstance(raw, np.ndarray)
-        if not np.isfinite(raw).all():
-            raise ModelRefused(f"{self.card.target} model {self.version} predicts NaN")
-        rows = zip(raw.tolist(), consensus.tolist(), line.tolist(), strict=True)
-        return [self._outcome(*row) for row in rows]
+        outcomes: list[Outcome | None] = [None] * len(vectors)
+        priced = np.flatnonzero(known(consensus))
+        said = self.say(vectors[priced], consensus[priced], line[priced])
+        means: list[float | None] = [None] * len(priced)
+        if said.tilt is not None and self.card.law is not None:
+            means = self.card.law.mean(said.tilt).tolist()
+        rows = zip(priced.tolist(), said.probability.tolist(), means, strict=True)
+        for row, probability, mean in rows:
+            outcomes[row] = Outcome(probability, mean)
+        return outcomes
 
-    def _outcome(self, raw: float, consensus: float, line: float) -> Outcome | None:
-        if math.isnan(consensus):
-            return None
-        if self.card.target is not Target.RUNS:
-            return Outcome(sigmoid(logit(consensus) + raw), None)
-        mean = line * math.exp(raw)
-        assert self.card.dispersion is not None
-        return Outcome(over_probability(mean, self.card.dispersion, line), mean)
+    def say(self, vectors: Array, consensus: Array, line: Array) -> Said:
+        """As `outcomes`, of rows that all have a consensus, in columns."""
+        if not len(vectors):
+            nothing = np.empty(0)
+            return Said(nothing, nothing, None if self.card.law is None else nothing)
+        learned = self._booster.predict(vectors, raw_score=True, num_threads=1)
+        assert isinstance(learned, np.ndarray)
+        if not np.isfinite(learned).all():
+            raise ModelRefused(f"{self.card.target} model {self.version} predicts NaN")
+        law, calibration = self.card.law, self.card.calibration
+        score = self._anchor(consensus, line) + learned
+        if law is None:
+            raw = np.array([sigmoid(one) for one in score.tolist()])
+            return Said(raw, calibration.of(raw), None)
+        bar = mark(law.kind, line)
+        raw = law.over(score, bar)
+        if calibration == IDENTITY:
+            return Said(raw, raw, score)
+        # The whole distribution moves, so that all its lines and its mean still agree.
+        tilt = law.tilt(calibration.of(raw), bar)
+        return Said(raw, law.over(tilt, bar), tilt)
+
+    def _anchor(self, consensus: Array, line: Array) -> Array:
+        """Prices repeat from event to event, and solving for a tilt costs as much as the trees."""
+        if self.card.law is None:
+            return anchor(None, consensus, line)
+        keys = list(zip(consensus.tolist(), line.tolist(), strict=True))
+        new = list(dict.fromkeys(key for key in keys if key not in self._anchors))
+        if new:
+            if len(self._anchors) > _REMEMBERED:
+                self._anchors.clear()
+                new = list(dict.fromkeys(keys))
+            prices = np.array(new)
+            found = anchor(self.card.law, prices[:, 0], prices[:, 1])
+            self._anchors.update(zip(new, found.tolist(), strict=True))
+        return np.array([self._anchors[key] for key in keys])
 
     def write(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -112,12 +193,18 @@ class TargetModel:
         try:
             fields = json.loads((folder / "card.json").read_text())
             digest = fields.pop("booster_sha256")
-            card = ModelCard(**{**fields, "target": Target(fields["target"])})
             text = (folder / "booster.txt").read_text()
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as bad:
             raise ModelRefused(f"model in {folder} cannot be read: {bad}") from None
+        if fields.keys() != ModelCard.__dataclass_fields__.keys():
+            raise ModelRefused(
+                f"model in {folder} was written by another version of Steamline: train again "
+                "with `steamline model train`"
+            )
+        try:
+            card = ModelCard.of(fields)
+        except (ValueError, TypeError, KeyError) as bad:
+            raise ModelRefused(f"model in {folder} cannot be read: {bad}") from None
         if _digest(text) != digest:
             raise ModelRefused(f"model in {folder} is damaged: its digest does not fit its card")
-        if (card.target is Target.RUNS) is (card.dispersion is None):
-            raise ModelRefused(f"model in {folder}: dispersion does not fit target {card.target}")
         return cls(text, card, number)

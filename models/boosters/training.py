@@ -1,48 +1,48 @@
-"""Training: chronological split, market-anchored start, early stopping on later games."""
+"""Training: market-anchored start, early stopping and calibration each on later games."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from models.boosters.binned import Binned
+from models.boosters.calibration import IDENTITY, choose
 from models.boosters.dataset import TrainingSet
+from models.boosters.laws import Law, fit_law
 from models.boosters.lightgbm_alone import lightgbm
-from models.boosters.runs import fit_dispersion
-from models.boosters.scoring import COLUMN_OF, ModelCard, TargetModel
+from models.boosters.objective import objective
+from models.boosters.parameters import PARAMETERS, BoosterParameters
+from models.boosters.scoring import KIND_OF, ModelCard, TargetModel, anchor, mark
+from models.boosters.tasks import Task, shares, task_of
 from models.evaluation import Score, score_binary
 from models.features.arrays import Array
-from models.features.catalogue import NAMES
 from schemas.errors import DataMissing
 from schemas.markets import Target
 
 MIN_GAMES = 60
-"""Below this a split into three leaves too few games to stop on, let alone to judge."""
+"""Below this a split leaves too few games to stop on, let alone to judge."""
 
-TRAIN_SHARE, STOP_SHARE = 0.7, 0.15
-"""Oldest games train, the next stop the boosting, the newest judge the result."""
+JUDGE_SHARE = 0.15
+"""Newest games, which judge the result. Of those before them, in order of time:"""
+TRAIN_SHARE, STOP_SHARE = 0.7, 0.18
+"""fit the trees, and stop them; what is left chooses the calibration."""
+THREADS = 1
+"""Threads wait for each other at every split of so few rows: two take longer than one."""
 
-PARAMETERS: dict[str, Any] = {
-    # Few games, and the market is nearly right: shallow trees, slow steps, strong shrinkage.
-    "learning_rate": 0.02,
-    "num_leaves": 7,
-    "min_data_in_leaf": 100,
-    "lambda_l2": 20.0,
-    "feature_fraction": 0.5,
-    "bagging_fraction": 0.7,
-    "bagging_freq": 1,
-    "deterministic": True,
-    "force_row_wise": True,
-    "num_threads": 2,
-    "verbosity": -1,
-}
-OBJECTIVE: dict[Target, str] = {
-    Target.MONEYLINE: "binary",
-    Target.TOTAL: "binary",
-    Target.RUNS: "poisson",
-}
-MAX_TREES = 300
-PATIENCE = 30
+
+@dataclass(frozen=True)
+class Origin:
+    """What a model's card says of where it comes from."""
+
+    feature_set: str
+    fingerprint: str
+    simulated: bool
+
+
+@dataclass(frozen=True)
+class Fitted:
+    model: TargetModel
+    trees: int
 
 
 @dataclass(frozen=True)
@@ -51,127 +51,141 @@ class Trained:
     trees: int
     games: int
     held_out: dict[str, Score]
-    """`model` and `market` on the newest games, which the booster has not seen."""
+    """`model` and `market` on the newest games, which the model has not seen."""
+    parameters: BoosterParameters
 
 
-def _label(target: Target, data: TrainingSet) -> tuple[Array, Array]:
-    """(label, usable), shapes (n,): a push of the total has no winner, so no label."""
-    if target is Target.MONEYLINE:
-        return data.home_score > data.away_score, data.home_score != data.away_score
-    runs = data.home_score + data.away_score
-    line = data.line[:, COLUMN_OF[target]]
-    if target is Target.TOTAL:
-        return runs > line, runs != line
-    return runs, np.isfinite(line)
+def fit(
+    task: Task,
+    data: TrainingSet,
+    rows: Array,
+    binned: Binned,
+    origin: Origin,
+    seed: int,
+    parameters: BoosterParameters,
+    threads: int = THREADS,
+) -> Fitted:
+    """A model of the games among `rows` (bool, shape (n,)); results of others are not looked at.
+
+    binned: holds at least these rows. Raises DataMissing where too few of them are priced.
+    """
+    learn = rows & task.priced & np.isfinite(task.value)
+    games = np.unique(data.game[learn])
+    if len(games) < int(MIN_GAMES * (1.0 - JUDGE_SHARE)):
+        raise DataMissing(
+            f"{task.target}: {len(games)} games with prices and results to learn from"
+        )
+    first_stop, first_mend = (
+        games[int(len(games) * share)] for share in (TRAIN_SHARE, TRAIN_SHARE + STOP_SHARE)
+    )
+    weight = shares(data.game, learn)
+    train = learn & (data.game < first_stop)
+    stop = learn & (data.game >= first_stop) & (data.game < first_mend)
+    mend = learn & (data.game >= first_mend) & np.isfinite(task.outcome)
+    law = _law(task, train, weight)
+    start = np.full(len(data), np.nan)
+    start[train | stop] = anchor(law, task.consensus[train | stop], task.line[train | stop])
+    aim, loss = objective(law)
+    booster = lightgbm.train(
+        {**parameters.lightgbm(task.target, seed, threads), **aim},
+        binned.part(train, task.value, weight, start),
+        parameters.max_trees,
+        valid_sets=[binned.part(stop, task.value, weight, start)],
+        feval=loss,
+        callbacks=[lightgbm.early_stopping(parameters.patience, verbose=False)],
+    )
+    text = booster.model_to_string(num_iteration=booster.best_iteration)
+    card = ModelCard(
+        target=task.target,
+        feature_set=origin.feature_set,
+        law=law,
+        calibration=IDENTITY,
+        data_fingerprint=origin.fingerprint,
+        simulated=origin.simulated,
+        trained_until_us=int(data.start_us[learn].max()),
+    )
+    said = TargetModel(text, card, "0").say(
+        data.vectors[mend], task.consensus[mend], task.line[mend]
+    )
+    calibration = choose(said.raw, task.outcome[mend] == 1.0, weight[mend], data.game[mend])
+    return Fitted(
+        model=TargetModel(text, replace(card, calibration=calibration), "0"),
+        # A round in which no leaf could be split counts as a round and leaves no tree.
+        trees=min(booster.best_iteration, booster.num_trees()),
+    )
 
 
-def _anchor(target: Target, data: TrainingSet) -> Array:
-    """Score that the trees start from: the no-vig log-odds, or the log of the market's line."""
-    column = COLUMN_OF[target]
-    if target is Target.RUNS:
-        return np.log(data.line[:, column])
-    chance = data.consensus[:, column]
-    return np.log(chance / (1.0 - chance))
+def _law(task: Task, rows: Array, weight: Array) -> Law | None:
+    if task.target not in KIND_OF:
+        return None
+    kind = KIND_OF[task.target]
+    line = mark(kind, task.line[rows])
+    return fit_law(kind, task.consensus[rows], line, task.value[rows], weight[rows])
 
 
 def train_target(
     target: Target,
     data: TrainingSet,
-    feature_set: str,
-    fingerprint: str,
-    simulated: bool,
+    origin: Origin,
     seed: int,
+    parameters: BoosterParameters | None = None,
+    binned: Binned | None = None,
 ) -> Trained:
-    """One booster. Raises DataMissing where too few games have prices and results."""
-    column = COLUMN_OF[target]
-    label, usable = _label(target, data)
-    usable = usable & np.isfinite(data.consensus[:, column])
-    games = np.unique(data.game[usable])
-    if len(games) < MIN_GAMES:
+    """One model. Raises DataMissing where too few games have prices and results.
+
+    binned: the rows before those that `judged` names.
+    """
+    task, judge = task_of(target, data), judged(data)
+    parameters = parameters or PARAMETERS[target]
+    usable = task.priced & np.isfinite(task.outcome)
+    games = len(np.unique(data.game[usable]))
+    if games < MIN_GAMES or not (usable & judge).any():
         raise DataMissing(
-            f"{target}: {len(games)} games with prices and results, at least {MIN_GAMES} needed"
+            f"{target}: {games} games with prices and results, at least {MIN_GAMES} needed"
         )
-    first_stop, first_judge = (
-        games[int(len(games) * share)] for share in (TRAIN_SHARE, TRAIN_SHARE + STOP_SHARE)
-    )
-    anchor = _anchor(target, data)
-    train = usable & (data.game < first_stop)
-    stop = usable & (data.game >= first_stop) & (data.game < first_judge)
-    judge = usable & (data.game >= first_judge)
-
-    def part(rows: Array, reference: lightgbm.Dataset | None = None) -> lightgbm.Dataset:
-        return lightgbm.Dataset(
-            data.vectors[rows],
-            label=label[rows].astype(np.float64),
-            weight=data.weight[rows],
-            init_score=anchor[rows],
-            feature_name=list(NAMES),
-            reference=reference,
-            free_raw_data=True,
-        )
-
-    fitted = part(train)
-    booster = lightgbm.train(
-        {**PARAMETERS, "objective": OBJECTIVE[target], "seed": seed},
-        fitted,
-        MAX_TREES,
-        valid_sets=[part(stop, fitted)],
-        callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False)],
-    )
-    dispersion = None
-    if target is Target.RUNS:
-        mean = np.exp(anchor[train] + _raw(booster, data.vectors[train]))
-        dispersion = fit_dispersion(label[train], mean)
-    card = ModelCard(
-        target=target,
-        feature_set=feature_set,
-        dispersion=dispersion,
-        data_fingerprint=fingerprint,
-        simulated=simulated,
-        trained_until_us=int(data.start_us[train | stop].max()),
-    )
-    model = TargetModel(booster.model_to_string(num_iteration=booster.best_iteration), card, "0")
+    binned = binned or Binned(data.vectors, ~judge)
+    found = fit(task, data, ~judge, binned, origin, seed, parameters)
     return Trained(
-        model=model,
-        # A round in which no leaf could be split counts as a round and leaves no tree.
-        trees=min(booster.best_iteration, booster.num_trees()),
-        games=len(games),
-        held_out=_judge(target, model, data, judge),
+        model=found.model,
+        trees=found.trees,
+        games=games,
+        held_out=_judge(task, found.model, data, judge & usable),
+        parameters=parameters,
     )
 
 
-def _raw(booster: lightgbm.Booster, vectors: Array) -> Array:
-    raw = booster.predict(vectors, raw_score=True, num_threads=1)
-    assert isinstance(raw, np.ndarray)
-    return raw
+def judged(data: TrainingSet) -> Array:
+    """(n,) bool, rows of the newest games that have a price: no final model sees them."""
+    games = np.unique(data.game[np.isfinite(data.consensus).any(axis=1)])
+    if not len(games):
+        raise DataMissing("no game has a price")
+    rows: Array = data.game >= games[int(len(games) * (1.0 - JUDGE_SHARE))]
+    return rows
 
 
-def _judge(target: Target, model: TargetModel, data: TrainingSet, rows: Array) -> dict[str, Score]:
+def _judge(task: Task, model: TargetModel, data: TrainingSet, rows: Array) -> dict[str, Score]:
     """Log-loss of model and no-vig price on the side that can be bet: home, or over."""
-    column = COLUMN_OF[target]
-    won, decided = _label(Target.TOTAL if target is Target.RUNS else target, data)
-    rows = rows & decided
-    consensus = data.consensus[rows, column]
-    outcomes = model.outcomes(data.vectors[rows], consensus, data.line[rows, column])
-    chance = np.array([outcome.probability for outcome in outcomes if outcome is not None])
-    weight = data.weight[rows]
+    consensus, won = task.consensus[rows], task.outcome[rows] == 1.0
+    said = model.say(data.vectors[rows], consensus, task.line[rows])
+    weight = shares(data.game, rows)[rows]
     return {
-        "model": score_binary(chance, won[rows], weight),
-        "market": score_binary(consensus, won[rows], weight),
+        "model": score_binary(said.probability, won, weight),
+        "market": score_binary(consensus, won, weight),
     }
 
 
 def train_all(
     data: TrainingSet,
-    feature_set: str,
-    fingerprint: str,
-    simulated: bool,
+    origin: Origin,
     seed: int,
     progress: Callable[[Target], None],
+    parameters: Mapping[Target, BoosterParameters] | None = None,
 ) -> list[Trained]:
     """All targets, in the order of `Target`; `progress` hears of each before it starts."""
+    chosen = {**PARAMETERS, **(parameters or {})}
+    binned = Binned(data.vectors, ~judged(data))
     trained = []
     for target in Target:
         progress(target)
-        trained.append(train_target(target, data, feature_set, fingerprint, simulated, seed))
+        trained.append(train_target(target, data, origin, seed, chosen[target], binned))
     return trained

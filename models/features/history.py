@@ -78,7 +78,7 @@ class History:
     game), kept (not a repeat), position, what the event says, and what `_known` and `_entered`
     add."""
     results: pl.DataFrame
-    """game_id, home_score, away_score of those that are over."""
+    """game_id, home_score, away_score, over_us (when that was known) of those that are over."""
 
     @classmethod
     def of(cls, frames: Frames, rules: FoldRules) -> Self:
@@ -94,7 +94,8 @@ class History:
         rows = _accepted(_coded(table, rules), rules)
         rows = _entered(_known(rows, rules))
         results = frames.results.group_by("game_id", maintain_order=True).agg(
-            pl.col("home_score", "away_score").last()
+            pl.col("home_score", "away_score").last(),
+            pl.col("occurred_at_us").cast(pl.Int64).last().alias("over_us"),
         )
         return cls(rules, game_ids, _signalled(rows, rules), results)
 

@@ -23,7 +23,7 @@ CREATE DOMAIN cash AS numeric(20, 8);
 
 CREATE DOMAIN market AS text CHECK (VALUE IN ('moneyline', 'run_line', 'total'));
 CREATE DOMAIN side AS text CHECK (VALUE IN ('home', 'away', 'over', 'under'));
-CREATE DOMAIN target AS text CHECK (VALUE IN ('moneyline', 'total', 'runs'));
+CREATE DOMAIN target AS text CHECK (VALUE IN ('moneyline', 'total', 'runs', 'margin'));
 CREATE DOMAIN quote_status AS text CHECK (VALUE IN ('open', 'withdrawn'));
 CREATE DOMAIN game_status AS text
     CHECK (VALUE IN ('scheduled', 'live', 'final', 'postponed', 'suspended', 'cancelled'));

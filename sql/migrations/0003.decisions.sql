@@ -41,6 +41,7 @@ CREATE TABLE predictions (
     probability probability NOT NULL,
     market_probability probability NOT NULL,
     mean_runs finite,
+    mean_margin finite,
     fair_price decimal_price NOT NULL,
     best jsonb NOT NULL CHECK (jsonb_typeof(best) = 'array'),
     odds_age_ms bigint NOT NULL CHECK (odds_age_ms >= 0),
@@ -116,11 +117,13 @@ CREATE TABLE dead_letters (
     reason text NOT NULL,
     detail text NOT NULL,
     source text NOT NULL,
-    topic text NOT NULL,
-    "partition" integer NOT NULL CHECK ("partition" >= 0),
-    "offset" bigint NOT NULL CHECK ("offset" >= 0),
+    topic text,
+    "partition" integer CHECK ("partition" >= 0),
+    "offset" bigint CHECK ("offset" >= 0),
     recorded_at timestamptz NOT NULL,
     key bytea,
-    value bytea NOT NULL
+    value bytea NOT NULL,
+    -- Of a record all three, of a part of a polled payload none.
+    CHECK (num_nulls(topic, "partition", "offset") IN (0, 3))
 );
 CREATE INDEX dead_letters_by_time ON dead_letters (recorded_at);

@@ -24,10 +24,10 @@ def test_once_prints_one_document(
     assert said["games"] == len(trained.slate.games)
     assert said["dead_letters"] == 0
     assert said["events"] > 1_000
-    # Each scored position gives three predictions and two stakes, each lock two stakes more.
+    # Each scored position gives four predictions and three stakes, each lock three stakes more.
     stakes = said["stakes"] + said["stakes_refused"]
-    assert said["predictions"] % 3 == 0
-    assert stakes >= said["predictions"] // 3 * 2
+    assert said["predictions"] % 4 == 0
+    assert stakes >= said["predictions"] // 4 * 3
     assert 0.3 < said["market_log_loss"] < 1.2
     assert 0.3 < said["model_log_loss"] < 1.2
     assert said["events_per_second"] > 0

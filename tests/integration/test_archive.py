@@ -87,7 +87,7 @@ def test_a_real_slate_from_kafka_gives_the_same_as_its_import(
         found = compare_archive(archived.root, Settings())
         assert (found.mismatches, found.first) == (0, None)
         assert found.vectors > 1_000
-        assert len(training_fingerprint(archived.root, None)) > 16
+        assert len(training_fingerprint([archived.root], None)) > 16
     print(f"{found.vectors} vectors of {found.games} games, lines in {many['lines']} files")
 
 

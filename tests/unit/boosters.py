@@ -6,12 +6,15 @@ from functools import cache
 import lightgbm
 import numpy as np
 
+from models.boosters.calibration import IDENTITY, Calibration
+from models.boosters.laws import Law
 from models.boosters.scoring import ModelCard, TargetModel
 from models.features.catalogue import NAMES
 from models.features.kernel import FeatureSet
 from schemas.markets import Target
 from schemas.settings import Settings
 
+LAWS = {Target.RUNS: Law("total", 8.0, 0.3), Target.MARGIN: Law("margin", 5.0, 0.4)}
 FEATURE_SET = FeatureSet.of(Settings()).hash
 
 
@@ -43,11 +46,14 @@ def constant_text(value: float, width: int = len(NAMES)) -> str:
     return re.sub(r"tree_sizes=.*", f"tree_sizes={len(block)}", text)
 
 
-def card(target: Target, feature_set: str = FEATURE_SET) -> ModelCard:
+def card(
+    target: Target, feature_set: str = FEATURE_SET, calibration: Calibration = IDENTITY
+) -> ModelCard:
     return ModelCard(
         target=target,
         feature_set=feature_set,
-        dispersion=8.0 if target is Target.RUNS else None,
+        law=LAWS.get(target),
+        calibration=calibration,
         data_fingerprint="none",
         simulated=True,
         trained_until_us=1,

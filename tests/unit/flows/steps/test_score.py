@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
-from scipy.optimize import minimize_scalar  # type: ignore[import-untyped]
+from scipy.optimize import brentq, minimize_scalar  # type: ignore[import-untyped]
 
 from flows.steps.alerts import Watched
 from flows.steps.game import GameStep, ToScore
@@ -22,11 +22,11 @@ from models.features.stored import unpack
 from schemas.decisions import Prediction, Refusal, SideQuote, Stake
 from schemas.errors import ModelRefused
 from schemas.events import Event
-from schemas.markets import Market, Side, Target
+from schemas.markets import MARKET_OF, Market, Side, Target
 from schemas.settings import KNOWN_BOOKS, SHARP_BOOKS, RedisSettings, Settings, StakingSettings
 from schemas.topics import CONTRACTS, Topic
 from tests import samples
-from tests.unit.boosters import FEATURE_SET, card, constant_text, model, models
+from tests.unit.boosters import FEATURE_SET, LAWS, card, constant_text, model, models
 from tests.unit.flows.steps.test_game import decoded, tasks
 from tests.unit.models.features.reference import Reference
 from tests.unit.streams import CUTOFF, RULES, fold_all, seconds, splits, streams
@@ -69,8 +69,10 @@ def last(events: Sequence[Event], by: Scorer | None = None) -> Messages:
 
 
 def tilted(score: float) -> list[TargetModel]:
-    """Boosters that move the log-odds by so much, whatever they see."""
-    return [model(target, constant_text(score)) for target in Target]
+    """Boosters that move the log-odds by so much, whatever they see, and a tilt by a tenth."""
+    return [
+        model(target, constant_text(score / 10 if target in LAWS else score)) for target in Target
+    ]
 
 
 QUOTED: list[Event] = [
@@ -96,7 +98,7 @@ def test_a_stake_by_hand() -> None:
     assert moneyline.market_probability == 0.5
     assert moneyline.fair_price == pytest.approx(1 / 0.6, abs=1e-11)
     assert moneyline.line is None
-    assert moneyline.mean_runs is None
+    assert moneyline.mean_runs is moneyline.mean_margin is None
     assert moneyline.books == 2
     assert moneyline.odds_age_ms == 2_000
     home, away = moneyline.best
@@ -105,12 +107,28 @@ def test_a_stake_by_hand() -> None:
     assert away.edge == pytest.approx(0.4 * 2.1 - 1, abs=1e-12)
     total, runs = by_target[Target.TOTAL], by_target[Target.RUNS]
     assert total.line == runs.line == 8.5
-    assert runs.mean_runs == pytest.approx(8.5 * 1.5, abs=1e-9)
+    assert runs.mean_margin is None
+    assert runs.mean_runs is not None
+    # Priced even at 8.5, and tilted up by .0405 with a variance near 20.
+    assert 9.0 < runs.mean_runs < 10.5
+    margin = by_target[Target.MARGIN]
+    assert margin.line == -1.5
+    assert margin.mean_runs is None
+    assert margin.mean_margin is not None
+    # To be more than even to win by two, a team must be the better one.
+    assert margin.mean_margin > 1.0
+    fair = brentq(lambda k: 1.9**-k + 2.0**-k - 1, 0.5, 2.0, xtol=1e-15)
+    assert margin.market_probability == pytest.approx(1.9**-fair, abs=1e-12)
+    assert margin.probability > margin.market_probability
+    assert [one.side for one in margin.best] == [Side.HOME, Side.AWAY]
     assert total.best[0].side is Side.OVER
     assert total.best[0].edge == pytest.approx(0.2, abs=1e-12)
 
     by_market = {one.market: one for one in stakes}
-    assert set(by_market) == {Market.MONEYLINE, Market.TOTAL}
+    assert set(by_market) == set(Market)
+    run_line = by_market[Market.RUN_LINE]
+    assert (run_line.side, run_line.line, run_line.price) == (Side.HOME, -1.5, 1.9)
+    assert run_line.edge == pytest.approx(margin.probability * 1.9 - 1, abs=1e-12)
     bet = by_market[Market.MONEYLINE]
     assert (bet.side, bet.book, bet.price, bet.line) == (Side.HOME, "circa", 2.1, None)
     assert bet.kelly_full == pytest.approx(0.26 / 1.1, abs=1e-12)
@@ -142,7 +160,7 @@ def test_the_other_side_is_bet_where_it_is_worth_more() -> None:
     assert stakes[0].side is Side.AWAY
     assert stakes[0].probability == pytest.approx(0.6, abs=1e-12)
     assert stakes[0].edge == pytest.approx(0.26, abs=1e-12)
-    assert stakes[1].side is Side.UNDER
+    assert stakes[2].side is Side.UNDER
 
 
 def test_a_flat_booster_says_the_market() -> None:
@@ -155,8 +173,8 @@ def test_a_flat_booster_says_the_market() -> None:
 
 
 def hours_later(hours: float) -> Event:
-    """A quote of another market moves the as-of."""
-    return samples.line(60 + hours * 3_600, market=Market.RUN_LINE)
+    """What is no quote moves the as-of."""
+    return splits(60 + hours * 3_600)
 
 
 REFUSED: dict[Refusal, tuple[Callable[[], list[Event]], StakingSettings]] = {
@@ -179,7 +197,7 @@ def test_each_refusal_leads_to_a_stake_of_zero_that_says_so(reason: Refusal) -> 
     events, staking = REFUSED[reason]
     boosters = tilted(math.log(1.5))
     _, stakes = last(events(), scorer(staking, boosters))
-    assert len(stakes) == 2
+    assert len(stakes) == 3
     for stake in stakes:
         assert stake.refusals[0] == reason
         assert stake.fraction == 0.0
@@ -190,7 +208,7 @@ def test_each_refusal_leads_to_a_stake_of_zero_that_says_so(reason: Refusal) -> 
 def test_each_refusal_comes_alone(reason: Refusal) -> None:
     events, staking = REFUSED[reason]
     _, stakes = last(events(), scorer(staking, tilted(math.log(1.5))))
-    assert [stake.refusals for stake in stakes] == [[reason], [reason]]
+    assert [stake.refusals for stake in stakes] == [[reason]] * 3
 
 
 def test_after_the_lock_nothing_is_predicted_and_the_stakes_say_locked() -> None:
@@ -201,7 +219,7 @@ def test_after_the_lock_nothing_is_predicted_and_the_stakes_say_locked() -> None
     assert not predictions
     assert not blobs
     assert not watched
-    assert [stake.market for stake in stakes] == [Market.MONEYLINE, Market.TOTAL]
+    assert [stake.market for stake in stakes] == [Market.MONEYLINE, Market.RUN_LINE, Market.TOTAL]
     for stake in stakes:
         assert Refusal.LOCKED in stake.refusals
         assert (stake.fraction, stake.amount, stake.side, stake.price) == (0.0, 0.0, None, None)
@@ -211,8 +229,8 @@ def test_after_the_lock_nothing_is_predicted_and_the_stakes_say_locked() -> None
 def test_a_market_that_no_book_prices_gets_no_prediction() -> None:
     predictions, stakes = last([samples.game(0), samples.line(60)])
     assert [one.target for one in predictions] == [Target.MONEYLINE]
-    assert stakes[1].market is Market.TOTAL
-    assert stakes[1].refusals == [Refusal.NO_PRICE]
+    assert stakes[2].market is Market.TOTAL
+    assert stakes[2].refusals == [Refusal.NO_PRICE]
 
 
 def test_ids_are_made_of_game_position_target_and_version() -> None:
@@ -224,7 +242,11 @@ def test_ids_are_made_of_game_position_target_and_version() -> None:
     }
     assert {one.stake_id for one in stakes} == {
         f"{samples.GAME}:5:{market}:{versions[target]}:main"
-        for market, target in (("moneyline", Target.MONEYLINE), ("total", Target.TOTAL))
+        for market, target in (
+            ("moneyline", Target.MONEYLINE),
+            ("run_line", Target.MARGIN),
+            ("total", Target.TOTAL),
+        )
     }
     for one in predictions:
         assert one.model_version == versions[one.target]
@@ -245,7 +267,7 @@ def test_every_message_is_valid_and_true(events: list[Event]) -> None:
     assert [row.position for row in watched] == [
         work.position for work in works if work.lock_reason is None
     ]
-    assert len(stakes) == 2 * len(works)
+    assert len(stakes) == 3 * len(works)
     position = {one.position: at for at, one in enumerate(works)}
     assert len(position) == len(works)
     for one in predictions:
@@ -253,7 +275,7 @@ def test_every_message_is_valid_and_true(events: list[Event]) -> None:
         assert task.lock_reason is None
         seen = Reference(
             events[: one.position], KNOWN_BOOKS, SHARP_BOOKS, RULES.stale_us
-        ).consensus(Market.MONEYLINE if one.target is Target.MONEYLINE else Market.TOTAL)
+        ).consensus(MARKET_OF[one.target])
         assert one.market_probability == pytest.approx(seen.fair, abs=1e-12)
         assert one.books == len(seen.used)
         assert one.odds_age_ms == seen.newest_age // 1_000

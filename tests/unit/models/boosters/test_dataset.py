@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import fields
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.boosters.dataset import DECISION_MINUTES, TrainingSet, build_training_set, sample
+from models.boosters.tasks import shares
 from models.features.catalogue import NAMES
 from models.features.history import History
 from models.features.kernel import FeatureSet
@@ -65,7 +67,9 @@ def test_the_last_position_before_each_decision_time() -> None:
     assert reaches(data) == [720.0, 360.0, 180.0, 120.0, 60.0]
     assert data.game_ids == [samples.GAME]
     assert data.game.tolist() == [0] * 5
-    assert data.weight.tolist() == [0.2] * 5
+    assert data.over_us.tolist() == [samples.at(FIRST_PITCH + 3 * 3600)] * 5
+    assert data.day.tolist() == [date(2026, 7, 20).toordinal() - date(1970, 1, 1).toordinal()] * 5
+    assert data.books.tolist() == [[1, 0, 0]] * 5
     assert data.home_score.tolist() == [5.0] * 5
     assert data.away_score.tolist() == [3.0] * 5
     assert data.vectors.shape == (5, len(NAMES))
@@ -101,7 +105,7 @@ def test_no_row_is_later_than_the_cutoff_and_each_game_counts_once(events: list[
     data = build([*events, *other, samples.result(FIRST_PITCH + 9_000)])
     assert (data.as_of_us <= CUTOFF).all()
     assert (data.start_us - data.as_of_us >= RULES.cutoff_us).all()
-    totals = np.bincount(data.game, weights=data.weight)
+    totals = np.bincount(data.game, weights=shares(data.game, np.ones(len(data), bool)))
     np.testing.assert_allclose(totals, 1.0, rtol=0, atol=1e-12)
     for game in range(len(data.game_ids)):
         rows = data.game == game

@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats  # type: ignore[import-untyped]
+from scipy import optimize, stats  # type: ignore[import-untyped]
 
-from models.boosters.scoring import COLUMN_OF, MARKET_OF, TargetModel
+from models.boosters.calibration import Calibration
+from models.boosters.scoring import COLUMN_OF, TargetModel
 from models.features.arrays import Array
 from models.features.catalogue import NAMES
 from schemas.errors import ModelRefused
-from schemas.markets import Market, Target
-from tests.unit.boosters import FEATURE_SET, constant_text, model, varied_text
+from schemas.markets import MARKET_OF, Market, Target
+from tests.unit.boosters import FEATURE_SET, LAWS, card, constant_text, model, varied_text
 
 ROOT = Path(__file__).parents[4]
 
@@ -41,7 +42,7 @@ def test_an_all_zero_booster_says_what_the_market_says(consensus: float) -> None
     [outcome] = flat.outcomes(some_vectors(1), np.array([consensus]), np.array([0.0]))
     assert outcome is not None
     assert outcome.probability == pytest.approx(consensus, rel=1e-14)
-    assert outcome.mean_runs is None
+    assert outcome.mean is None
 
 
 def test_the_booster_moves_the_log_odds() -> None:
@@ -57,16 +58,75 @@ def test_the_booster_moves_the_log_odds() -> None:
             assert outcome.probability == pytest.approx(odds / (1 + odds), rel=1e-12)
 
 
-def test_runs_start_from_the_line_and_are_negative_binomial() -> None:
-    vectors, line = some_vectors(50), np.resize([7.5, 8.0, 9.0], 50)
-    outcomes = model(Target.RUNS).outcomes(vectors, np.full(50, 0.5), line)
-    for outcome, at, score in zip(outcomes, line.tolist(), raw_of(vectors), strict=True):
-        assert outcome is not None
-        assert outcome.mean_runs is not None
-        assert outcome.mean_runs == pytest.approx(at * math.exp(score), rel=1e-12)
-        law = stats.nbinom(8.0, 8.0 / (8.0 + outcome.mean_runs))
-        over = law.sf(math.floor(at)) / (1 - (law.pmf(at) if at == int(at) else 0.0))
-        assert outcome.probability == pytest.approx(float(over), abs=1e-10)
+def tilted(target: Target, tilt: float) -> Array:
+    """P(k) by scipy: the law's base, tilted."""
+    law = LAWS[target]
+    k = np.arange(0, 61)
+    if target is Target.RUNS:
+        mass = stats.nbinom(law.dispersion, 0.5).pmf(k) * 2.0**k  # any mean: the tilt takes it up
+        share = 8.9 / (8.9 + law.dispersion)
+        mass = mass * share**k * np.exp(law.bump * (k % 2)) * (k > 0)
+        support = k
+    else:
+        team = stats.nbinom(law.dispersion, law.dispersion / (law.dispersion + 4.45)).pmf(k)
+        mass, support = np.correlate(team, team, "full")[30:91], np.arange(-30, 31)
+        mass = mass * np.exp(law.bump * (support == 1)) * (support != 0)
+    mass = mass * np.exp(tilt * support)
+    whole: Array = mass / mass.sum()
+    return whole
+
+
+@pytest.mark.parametrize("target", LAWS)
+def test_a_distribution_starts_from_the_price_at_the_line(target: Target) -> None:
+    """No trees: the price. With trees: the tilt that means the price, moved by their score."""
+    vectors, price = some_vectors(50) * 0.1, np.linspace(0.35, 0.65, 50)
+    line = np.resize([7.5, 8.0, 9.0] if target is Target.RUNS else [-1.5, 1.5, 2.0], 50)
+    support = np.arange(0, 61) if target is Target.RUNS else np.arange(-30, 31)
+    flat = model(target, constant_text(0.0)).outcomes(vectors, price, line)
+    moved = model(target, constant_text(0.02)).outcomes(vectors, price, line)
+    for before, after, said, at in zip(flat, moved, price, line, strict=True):
+        assert before is not None
+        assert after is not None
+        assert before.probability == pytest.approx(said, abs=1e-12)
+        bar = at if target is Target.RUNS else -at
+
+        def over(tilt: float, bar: float = bar) -> float:
+            mass = tilted(target, tilt)
+            return float(mass[support > bar].sum() / mass[support != bar].sum())
+
+        start = optimize.brentq(lambda tilt, p=said: over(tilt) - p, -0.5, 0.5, xtol=1e-14)
+        assert after.probability == pytest.approx(over(start + 0.02), abs=1e-9)
+        assert after.mean == pytest.approx(float(tilted(target, start + 0.02) @ support), abs=1e-8)
+
+
+def test_a_calibrated_distribution_is_still_one() -> None:
+    """Its chance at the line is mended, and its mean moves along."""
+    mended = Calibration("beta", (1.0, 1.0, -0.2))
+    vectors, price, line = some_vectors(5), np.full(5, 0.5), np.full(5, 8.5)
+    one = TargetModel(constant_text(0.0), card(Target.RUNS, calibration=mended), "1")
+    said = one.say(vectors, price, line)
+    assert said.raw.tolist() == pytest.approx([0.5] * 5)
+    # logit 0 - 0.2
+    assert said.probability.tolist() == pytest.approx([1 / (1 + math.exp(0.2))] * 5, abs=1e-12)
+    assert said.tilt is not None
+    assert LAWS[Target.RUNS].over(said.tilt, line).tolist() == said.probability.tolist()
+    plain = model(Target.RUNS, constant_text(0.0)).outcomes(vectors, price, line)
+    for low, high in zip(one.outcomes(vectors, price, line), plain, strict=True):
+        assert low is not None
+        assert high is not None
+        assert low.mean is not None
+        assert high.mean is not None
+        assert low.mean < high.mean
+
+
+def test_a_price_is_remembered_exactly() -> None:
+    """The second call solves for no tilt, and says the same bits as a fresh model."""
+    vectors, price = some_vectors(40), np.random.default_rng(5).uniform(0.3, 0.7, 40)
+    line = np.resize([-1.5, 1.5], 40)
+    known = model(Target.MARGIN)
+    first = known.outcomes(vectors, price, line)
+    assert known.outcomes(vectors[::-1], price[::-1], line[::-1]) == first[::-1]
+    assert model(Target.MARGIN).outcomes(vectors[7:9], price[7:9], line[7:9]) == first[7:9]
 
 
 def test_without_a_consensus_there_is_nothing_to_start_from() -> None:
@@ -191,5 +251,11 @@ def test_which_market_a_target_prices() -> None:
         Target.MONEYLINE: Market.MONEYLINE,
         Target.TOTAL: Market.TOTAL,
         Target.RUNS: Market.TOTAL,
+        Target.MARGIN: Market.RUN_LINE,
     }
-    assert COLUMN_OF == {Target.MONEYLINE: 0, Target.TOTAL: 2, Target.RUNS: 2}
+    assert COLUMN_OF == {
+        Target.MONEYLINE: 0,
+        Target.TOTAL: 2,
+        Target.RUNS: 2,
+        Target.MARGIN: 1,
+    }

@@ -9,9 +9,9 @@ from flows.sources.simulated_truth import Day, Slate, truth_of
 from flows.sources.simulator import simulate_day
 from models.boosters.dataset import TrainingSet, build_training_set, sample
 from models.boosters.training import (
+    JUDGE_SHARE,
     MIN_GAMES,
-    STOP_SHARE,
-    TRAIN_SHARE,
+    Origin,
     Trained,
     train_all,
     train_target,
@@ -28,6 +28,7 @@ from tests.unit.frames import frames_of
 
 HOUR = 3_600_000_000
 FEATURES = FeatureSet.of(Settings())
+ORIGIN = Origin(FEATURES.hash, "print", simulated=True)
 
 
 @dataclass(frozen=True)
@@ -86,10 +87,10 @@ def efficient() -> Market:
 
 
 def train(data: TrainingSet, target: Target = Target.MONEYLINE, seed: int = 1) -> Trained:
-    return train_target(target, data, FEATURES.hash, "print", True, seed)
+    return train_target(target, data, ORIGIN, seed)
 
 
-def held_out(data: TrainingSet, share: float = TRAIN_SHARE + STOP_SHARE) -> Array:
+def held_out(data: TrainingSet, share: float = 1 - JUDGE_SHARE) -> Array:
     """Rows with a price, of the newest games."""
     priced = np.isfinite(data.consensus[:, 0])
     games = np.unique(data.game[priced])
@@ -130,7 +131,8 @@ def test_the_scores_are_those_of_the_held_out_rows(mispriced: Market) -> None:
     trained = train(data)
     rows = held_out(data)
     won = data.home_score[rows] > data.away_score[rows]
-    weight = data.weight[rows] / data.weight[rows].sum()
+    weight = 1.0 / np.bincount(data.game[rows])[data.game[rows]]
+    weight /= weight.sum()
     for who, says in (
         ("model", chances(trained, data, rows)),
         ("market", data.consensus[rows, 0]),
@@ -183,7 +185,7 @@ def test_the_card_says_what_it_was_made_of(mispriced: Market) -> None:
     assert card.feature_set == FEATURES.hash
     assert card.data_fingerprint == "print"
     assert card.simulated is True
-    assert card.dispersion is None
+    assert card.law is None
     seen = ~held_out(data) & np.isfinite(data.consensus[:, 0])
     assert card.trained_until_us == data.start_us[seen].max()
     trained.model.check(FEATURES.hash, data.vectors.shape[1])
@@ -191,14 +193,14 @@ def test_the_card_says_what_it_was_made_of(mispriced: Market) -> None:
 
 def test_all_targets_train(mispriced: Market) -> None:
     heard: list[Target] = []
-    trained = train_all(mispriced.rows, FEATURES.hash, "print", True, 1, heard.append)
+    trained = train_all(mispriced.rows, ORIGIN, 1, heard.append)
     assert heard == list(Target)
     assert [one.model.card.target for one in trained] == list(Target)
     by_target = {one.model.card.target: one for one in trained}
     # The simulator draws runs with r = 8.
-    dispersion = by_target[Target.RUNS].model.card.dispersion
-    assert dispersion is not None
-    assert 4.0 < dispersion < 16.0
+    law = by_target[Target.RUNS].model.card.law
+    assert law is not None
+    assert 4.0 < law.dispersion < 16.0
     for one in trained:
         assert set(one.held_out) == {"model", "market"}
         assert 0.3 < one.held_out["model"].log_loss < 1.0
@@ -213,7 +215,8 @@ def test_pushes_teach_the_total_nothing(mispriced: Market) -> None:
         home_score=np.where(whole, data.line[:, 2], data.home_score),
         away_score=np.where(whole, 0.0, data.away_score),
     )
-    dropped = replace(pushed, consensus=np.where(whole[:, None], np.nan, data.consensus))
+    total = np.arange(3) == 2
+    dropped = replace(pushed, consensus=np.where(whole[:, None] & total, np.nan, data.consensus))
     assert 0.1 < whole.mean() < 0.9
     assert train(pushed, Target.TOTAL).model.text == train(dropped, Target.TOTAL).model.text
 
