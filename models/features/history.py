@@ -106,7 +106,7 @@ class History:
 
     def scored(self) -> pl.DataFrame:
         """game_id, position, as_of_us, start_us at which the live flow scores, in its order."""
-        candidate = pl.col("settles") & pl.col("open")
+        candidate = pl.col("settles") & pl.col("open") & pl.col("kept")
         changes = pl.col("dirty").cum_sum().over("game")
         found = (
             self.rows.with_columns(changes.alias("changes"))
