@@ -85,7 +85,7 @@ def test_later_results_and_vectors_change_no_prediction(data: TrainingSet, fold:
     before = table(data)
     assert before.equals(table(changed))
     # It has learned something that could have been another thing.
-    assert (before["raw"] - before["consensus"]).abs().max() > 0.01
+    assert np.abs((before["raw"] - before["consensus"]).to_numpy()).max() > 0.01
 
 
 def test_the_leak_test_would_notice(data: TrainingSet) -> None:
