@@ -52,6 +52,7 @@ class Polled:
     url: str = "http://127.0.0.1:9"
     prefix: str = field(default_factory=lambda: f"i{uuid.uuid4().hex[:8]}.")
     children: list[Child] = field(default_factory=list)
+    module: str = "tests.fake_ingest"
     create: bool = True
     """Make the topics; the embedded broker makes its own when they are asked for."""
 
@@ -68,6 +69,9 @@ class Polled:
                 child.kill()
 
     def start(self, *arguments: str, **env: str) -> Child:
+        return self.start_command("ingest", *arguments, **env)
+
+    def start_command(self, *arguments: str, **env: str) -> Child:
         home = self.folder / self.prefix.rstrip(".")
         home.mkdir(exist_ok=True)
         ours = {
@@ -79,9 +83,7 @@ class Polled:
             "STEAMLINE_INGEST_MEMORY_HOURS": "100000",
         }
         log = home / f"{len(self.children)}.log"
-        child = Child(
-            log, clean_env() | ours | env, "ingest", *arguments, module="tests.fake_ingest"
-        )
+        child = Child(log, clean_env() | ours | env, *arguments, module=self.module)
         self.children.append(child)
         return child
 
