@@ -2,7 +2,18 @@
 
 import sys
 
-from bench import archive, curate, feature_store, features, kelly, offline, score, startup, train
+from bench import (
+    archive,
+    curate,
+    feature_store,
+    features,
+    gate,
+    kelly,
+    offline,
+    score,
+    startup,
+    train,
+)
 
 BENCHMARKS = {
     "score": score.main,
@@ -14,6 +25,7 @@ BENCHMARKS = {
     "curate": curate.main,
     "kelly": kelly.main,
     "train": train.main,
+    "gate": gate.main,
 }
 
 for name in sys.argv[1:] or BENCHMARKS:
