@@ -61,7 +61,8 @@ def card(
 
 
 def model(target: Target, text: str | None = None, number: str = "1") -> TargetModel:
-    return TargetModel(varied_text() if text is None else text, card(target), number)
+    """One that has passed the gate."""
+    return TargetModel(varied_text() if text is None else text, card(target), number, paper=False)
 
 
 def models(text: str | None = None) -> list[TargetModel]:
