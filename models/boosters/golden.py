@@ -48,10 +48,10 @@ class Golden:
     def check(self, model: TargetModel) -> None:
         """Raises ModelRefused where the model says anything else, or nothing finite."""
         name = f"{model.card.target} model {model.version}"
-        vectors = np.array(self.vectors, dtype=np.float32)
-        if not len(vectors) or vectors.ndim != 2:
-            raise ModelRefused(f"{name}: its golden vectors make no sense")
         try:
+            vectors = np.array(self.vectors, dtype=np.float32)
+            if not len(vectors) or vectors.ndim != 2:
+                raise ValueError("none are there")
             said = model.outcomes(vectors, np.array(self.consensus), _array(self.line))
             pairs = zip(said, self.probability, self.mean, strict=True)
             for number, (one, probability, mean) in enumerate(pairs):

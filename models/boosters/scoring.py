@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from models.features.layout import MARKET_INDEX
 from models.odds import logit, sigmoid
 from schemas.errors import ModelRefused
 from schemas.markets import MARKET_OF, Target
+
+if TYPE_CHECKING:
+    from models.boosters.golden import Golden
 
 COLUMN_OF: dict[Target, int] = {
     target: MARKET_INDEX[market] for target, market in MARKET_OF.items()
@@ -106,13 +109,13 @@ def mark(kind: Kind, line: Array) -> Array:
 class TargetModel:
     """One target's booster, loaded and checked."""
 
-    def __init__(
-        self, booster_text: str, card: ModelCard, number: str, paper: bool = True
-    ) -> None:
+    def __init__(self, booster_text: str, card: ModelCard, number: str, paper: bool = True) -> None:
         """paper: it has not passed the gate, so its stakes are no bets."""
         self.card = card
         self.text = booster_text
         self.paper = paper
+        self.golden: Golden | None = None
+        """Of one that was loaded: what it has been held against."""
         # Registry numbers start again with a new registry; the digest keeps versions apart.
         self.version = f"{number}-{_digest(booster_text)[:8]}"
         if _END not in booster_text:

@@ -55,7 +55,7 @@ def card(
         law=LAWS.get(target),
         calibration=calibration,
         data_fingerprint="none",
-        simulated=True,
+        simulated=False,
         trained_until_us=1,
     )
 
