@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from models.evaluation.judge import Report
+    from schemas.settings import Settings
 
 
 def evaluate(
@@ -14,36 +17,39 @@ def evaluate(
         list[Path], typer.Option(help="Archive folder of the games; may be given again.")
     ],
     out_of_fold: Annotated[
-        Path, typer.Option(help="Parquet of a walk-forward: a row a target, game and decision.")
-    ],
+        Path | None,
+        typer.Option(help="Judge this saved walk-forward (Parquet) instead of making one."),
+    ] = None,
+    save: Annotated[Path | None, typer.Option(help="Keep the walk-forward there.")] = None,
+    seed: Annotated[int, typer.Option(help="Equal seeds and data give equal models.")] = 1,
     html: Annotated[Path | None, typer.Option(help="Write the report there, one file.")] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON document on standard output.")
     ] = False,
 ) -> None:
-    """Log-loss and Brier against the no-vig price at the opening, the decision and the close,
-    and Elo, with intervals by days: docs/evaluation.md."""
+    """Models that knew only what was over, against the no-vig price at the opening, the decision
+    and the close, and Elo: log-loss and Brier, with intervals by days (docs/evaluation.md)."""
     import json
 
-    import polars as pl
-
+    from flows.judgement import distributions
     from flows.references import references
     from models.evaluation.document import document
     from models.evaluation.judge import judge
     from models.evaluation.rows import checked
-    from schemas.errors import DataMissing
     from schemas.settings import Settings
 
-    try:
-        rows = pl.read_parquet(out_of_fold)
-    except (OSError, pl.exceptions.ComputeError) as bad:
-        raise DataMissing(f"{out_of_fold}: {bad}. Give --out-of-fold a Parquet file") from None
+    settings = Settings.read()
+    rows = _walked(archive, settings, seed) if out_of_fold is None else _read(out_of_fold)
     rows = checked(rows)
-    report = judge(rows, references(archive, rows, Settings.read()))
+    if save is not None:
+        save.parent.mkdir(parents=True, exist_ok=True)
+        rows.write_parquet(save)
+    report = judge(rows, references(archive, rows, settings), distributions())
     if html is not None:
         from models.evaluation.page import page
 
-        facts = [("Archives", ", ".join(map(str, archive))), ("Walk-forward", str(out_of_fold))]
+        walked = f"seed {seed}" if out_of_fold is None else str(out_of_fold)
+        facts = [("Archives", ", ".join(map(str, archive))), ("Walk-forward", walked)]
         html.parent.mkdir(parents=True, exist_ok=True)
         html.write_text(page(report, facts), encoding="utf-8")
     if as_json:
@@ -52,6 +58,25 @@ def evaluate(
     _show(report)
     if html is not None:
         print(f"report: {html}")
+
+
+def _walked(archives: list[Path], settings: "Settings", seed: int) -> "pl.DataFrame":
+    from cli.progress import stages
+    from flows.judgement import out_of_fold
+
+    with stages("walk-forward") as tell:
+        return out_of_fold(archives, settings, seed, tell)
+
+
+def _read(saved: Path) -> "pl.DataFrame":
+    import polars as pl
+
+    from schemas.errors import DataMissing
+
+    try:
+        return pl.read_parquet(saved)
+    except (OSError, pl.exceptions.ComputeError) as bad:
+        raise DataMissing(f"{saved}: {bad}. Give --out-of-fold a Parquet file") from None
 
 
 def _show(report: "Report") -> None:

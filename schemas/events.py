@@ -53,7 +53,8 @@ class Event(BaseModel):
     """When the fact became knowable, microseconds UTC: the only clock that decisions use."""
     simulated: bool = False
     settles: bool = True
-    """False on all but the last event of one game in one payload: score once they are all in."""
+    """False on all but the last event of one game in one payload: score once they are all in.
+    That one must be new: a repeat scores nothing."""
 
 
 class QuoteStatus(StrEnum):

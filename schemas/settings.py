@@ -294,7 +294,6 @@ KNOWN_BOOKS: tuple[str, ...] = (
     "circa",
     "betonlineag",
     "lowvig",
-    "bookmaker",
     "draftkings",
     "fanduel",
     "betmgm",
@@ -305,11 +304,14 @@ KNOWN_BOOKS: tuple[str, ...] = (
     "mybookieag",
     "betus",
     "bet365",
-    "espnbet",
 )
 """Order gives each book its column in a game's state, so append, never reorder."""
 
-SHARP_BOOKS: tuple[str, ...] = ("pinnacle", "circa", "betonlineag", "lowvig", "bookmaker")
+SPLIT_POOLS: tuple[str, ...] = ("action_network", "sbd")
+"""Sources of splits that do not say whose bets they count. Such splits stand under the source's
+own name, beside those of books; no price is ever under it."""
+
+SHARP_BOOKS: tuple[str, ...] = ("pinnacle", "circa", "betonlineag", "lowvig")
 
 
 class Settings(BaseSettings):
@@ -329,7 +331,7 @@ class Settings(BaseSettings):
     """Folder of real historical data (see `steamline data import`)."""
     home: Path = Path(".steamline")
     """Local state: stack, archives, recovery, model cache."""
-    books: Annotated[tuple[str, ...], Field(min_length=1, max_length=16)] = KNOWN_BOOKS
+    books: Annotated[tuple[str, ...], Field(min_length=1, max_length=14)] = KNOWN_BOOKS
     """Bookmakers whose prices count; an event of another goes to the dead letters."""
     sharp_books: tuple[str, ...] = SHARP_BOOKS
     """Those whose prices lead the market."""

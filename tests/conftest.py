@@ -126,7 +126,7 @@ def trained(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) 
     uri = postgres.dsn("mlflow")
     env = clean_env() | {"STEAMLINE_HOME": str(home), "STEAMLINE_MLFLOW_TRACKING_URI": uri}
     # A large edge, so that the boosters have something to learn from few games.
-    shape = ("--days", "10", "--games", "8", "--edge", "0.2")
+    shape = ("--days", "16", "--games", "8", "--edge", "0.2")
     steamline(env, home, "data", "simulate", "--out", str(archive), *shape)
     boosters = json.loads(
         steamline(env, home, "model", "train", "--archive", str(archive), "--json")

@@ -1,9 +1,8 @@
 // The board: a group of rows a game, a row a side, a column a book.
 
 import * as f from "/static/format.js";
-import { SIDES, isLocked, isSimulated, market, quotePrice, standsSince } from "/static/state.js";
+import { MARKETS, SIDES, isLocked, isSimulated, market, quotePrice, standsSince } from "/static/state.js";
 
-const SHOWN = ["moneyline", "total"];
 // Visitors stand first, as in the game's name; everything else goes by the order of SIDES.
 export const ORDER = {
   moneyline: ["away", "home"], run_line: ["away", "home"], total: ["over", "under"],
@@ -160,7 +159,7 @@ class GameRows {
     this.body.classList.toggle("over", over);
     if (!locked && !over && left > 0) totals.open += 1;
 
-    const markets = SHOWN.map((name) => market(state, game, name)).filter(Boolean);
+    const markets = MARKETS.map((name) => market(state, game, name)).filter(Boolean);
     this.#arrange(markets, books);
     for (const one of markets) {
       for (const side of ORDER[one.name]) {

@@ -15,7 +15,6 @@ from flows.sources.action_network_history import MARKETS, OTHER_BETS, SHUT, Line
 from flows.sources.books import (
     ACTION_NETWORK_CONSENSUS,
     ACTION_NETWORK_OPEN,
-    CONSENSUS,
     book_of_action_network,
 )
 from flows.sources.payload import Fact, Meeting, Payload, Refusal
@@ -146,7 +145,7 @@ def _splits(meeting: Meeting, name: str, raw: list[Raw]) -> Iterator[Fact | Refu
     first, second = (one.bet_info for one in pair)
     tickets = facts.Sides(first.tickets.percent, second.tickets.percent)
     money = facts.Sides(first.money.percent, second.money.percent)
-    yield from facts.splits(meeting, CONSENSUS, MARKETS[name], tickets, money, raw)
+    yield from facts.splits(meeting, SOURCE, MARKETS[name], tickets, money, raw)
 
 
 def _book(
@@ -155,7 +154,7 @@ def _book(
     if book_id == ACTION_NETWORK_OPEN:  # a column of opening prices, of no one book
         return
     consensus = book_id == ACTION_NETWORK_CONSENSUS
-    name = CONSENSUS if consensus else book_of_action_network(book_id)
+    name = SOURCE if consensus else book_of_action_network(book_id)
     if name is None:
         refusal = Refusal("unknown_book", f"{book_id!r} is none we know", as_bytes(raw))
         strangers.setdefault(book_id, refusal)

@@ -4,9 +4,6 @@ A price of a book in New Jersey is taken for the book's price: the states differ
 nothing here knows where the user bets.
 """
 
-CONSENSUS = "consensus"
-"""No book: splits that a source does not ascribe to one. No price is ever under this name."""
-
 _NAMES: dict[str, str] = {
     "bet365": "bet365",
     "betmgm": "betmgm",

@@ -8,7 +8,7 @@ to stand, so they are fresh only for as long as a new quote is.
 from collections.abc import Iterator, Sequence
 
 from flows.sources import facts
-from flows.sources.books import CONSENSUS, book_named
+from flows.sources.books import book_named
 from flows.sources.payload import Fact, Meeting, Payload, Refusal
 from flows.sources.shape import Day, Raw, Shape, as_bytes, changed, read_json, shaped
 from flows.sources.teams import code_of
@@ -129,7 +129,7 @@ def _splits(meeting: Meeting, market: Market, raw: Raw) -> list[Fact | Refusal]:
         return [Refusal("doubtful_splits", detail, as_bytes(raw))]
     return facts.splits(
         meeting,
-        CONSENSUS,
+        SOURCE,
         market,
         facts.Sides(first.betsPercentage, second.betsPercentage),
         facts.Sides(first.stakePercentage, second.stakePercentage),

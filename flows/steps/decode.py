@@ -11,7 +11,7 @@ from flows.steps.records import Outgoing, Record
 from schemas.decisions import DeadLetter
 from schemas.errors import RejectedEvent
 from schemas.events import BettingSplits, Event, LineMovement, day_of
-from schemas.settings import Settings
+from schemas.settings import SPLIT_POOLS, Settings
 from schemas.time import US_PER_SECOND, from_us
 from schemas.topics import CONTRACTS, Topic
 from schemas.wire import SCHEMA_VERSION
@@ -81,10 +81,12 @@ def decode(record: Record, rules: DecodeRules) -> Event:
 
 
 def strange_book(event: Event, books: frozenset[str]) -> str | None:
-    """The event's book where it is none of ours."""
-    if isinstance(event, LineMovement | BettingSplits) and event.book not in books:
-        return event.book
-    return None
+    """The event's book where it is none of ours; of splits, a pool is as good as a book."""
+    if not isinstance(event, LineMovement | BettingSplits) or event.book in books:
+        return None
+    if isinstance(event, BettingSplits) and event.book in SPLIT_POOLS:
+        return None
+    return event.book
 
 
 def explain(bad: ValidationError) -> RejectedEvent:

@@ -42,7 +42,7 @@ class GameStep:
             game_id = event.game_id
             before = state.lock_reason
             try:
-                state.fold(event)
+                is_news = state.fold(event)
             except RejectedEvent as rejected:
                 out.append(dead_letter(record, rejected))
                 continue
@@ -53,7 +53,8 @@ class GameStep:
                 out.append(self._alert(game_id, before, after))
                 if after is not None:
                     out.append(self._to_score(game_id, after))
-            if state.wants_scoring(event):
+            # Not on a repeat: it would score what a stream without it leaves to the payload's end.
+            if is_news and state.wants_scoring(event):
                 out.append(self._to_score(game_id, None))
                 state.dirty = False
         return out

@@ -12,7 +12,7 @@ game ends level. Base of the margin: the difference of two negative binomial sco
 without 0, in which home by one is likelier by exp(bump), since a home team stops batting once it
 leads in its last inning. Tilting the difference of two Poisson scores of one mean gives Skellam's
 law (1946, Journal of the Royal Statistical Society 109(3)); this is its overdispersed relative.
-The others that were tried: docs/decisions/005-laws-of-runs-and-margin.md.
+The others that were tried: docs/decisions/008-laws-of-runs-and-margin.md.
 
 Rows are independent: `math.exp` a row, else only + - * / along an axis of fixed length, so a row
 comes out the same alone or among a thousand (see models/features/arrays.py).

@@ -15,6 +15,7 @@ from models.boosters.parameters import PARAMETERS, BoosterParameters
 from models.boosters.scoring import COLUMN_OF, TargetModel
 from models.boosters.tasks import Task, shares, task_of
 from models.boosters.training import Origin, fit
+from models.evaluation import rows
 from models.features.arrays import Array
 from schemas.errors import DataMissing
 from schemas.markets import Target
@@ -27,26 +28,11 @@ EMBARGO_DAYS = 1
 NIGHT_HOURS = 8
 """A local day of games is over at this hour UTC of the next date."""
 
-OUT_OF_FOLD: dict[str, pl.DataType | type[pl.DataType]] = {
-    "target": pl.String,
-    "fold": pl.Int32,
-    "game_id": pl.String,
-    "day": pl.Date,
-    "as_of_us": pl.Int64,
-    "start_us": pl.Int64,
-    "line": pl.Float64,
-    "consensus": pl.Float64,
-    "model": pl.Float64,
-    "raw": pl.Float64,
-    "mean": pl.Float64,
-    "tilt": pl.Float64,
-    "dispersion": pl.Float64,
-    "bump": pl.Float64,
-    "outcome": pl.Float64,
-    "home_score": pl.Float64,
-    "away_score": pl.Float64,
-    "weight": pl.Float64,
-    "books": pl.Int32,
+OUT_OF_FOLD: dict[str, pl.DataType] = {
+    **rows.OUT_OF_FOLD,
+    "raw": pl.Float64(),
+    "tilt": pl.Float64(),
+    "bump": pl.Float64(),
 }
 """One row a game, decision time and target, by target, fold, first pitch, then decision time.
 
@@ -149,33 +135,33 @@ def judge_fold(
 
 
 def _table(task: Task, data: TrainingSet, fold: Fold, model: TargetModel) -> pl.DataFrame:
-    rows = np.flatnonzero(fold.test & task.priced)
-    said = model.say(data.vectors[rows], task.consensus[rows], task.line[rows])
-    law, nothing = model.card.law, np.full(len(rows), np.nan)
+    at = np.flatnonzero(fold.test & task.priced)
+    said = model.say(data.vectors[at], task.consensus[at], task.line[at])
+    law, nothing = model.card.law, np.full(len(at), np.nan)
     mean = tilt = dispersion = bump = nothing
     if law is not None and said.tilt is not None:
         mean, tilt = law.mean(said.tilt), said.tilt
-        dispersion, bump = np.full(len(rows), law.dispersion), np.full(len(rows), law.bump)
+        dispersion, bump = np.full(len(at), law.dispersion), np.full(len(at), law.bump)
     columns = {
-        "target": [task.target.value] * len(rows),
-        "fold": np.full(len(rows), fold.number),
-        "game_id": [data.game_ids[game] for game in data.game[rows]],
-        "day": data.day[rows].astype("datetime64[D]"),
-        "as_of_us": data.as_of_us[rows],
-        "start_us": data.start_us[rows],
-        "line": nothing if task.target is Target.MONEYLINE else task.line[rows],
-        "consensus": task.consensus[rows],
+        "target": [task.target.value] * len(at),
+        "fold": np.full(len(at), fold.number),
+        "game_id": [data.game_ids[game] for game in data.game[at]],
+        "day": data.day[at].astype("datetime64[D]"),
+        "as_of_us": data.as_of_us[at],
+        "start_us": data.start_us[at],
+        "line": nothing if task.target is Target.MONEYLINE else task.line[at],
+        "consensus": task.consensus[at],
         "model": said.probability,
         "raw": said.raw,
         "mean": mean,
         "tilt": tilt,
         "dispersion": dispersion,
         "bump": bump,
-        "outcome": task.outcome[rows],
-        "home_score": data.home_score[rows],
-        "away_score": data.away_score[rows],
-        "weight": shares(data.game, fold.test & task.priced)[rows],
-        "books": data.books[rows, COLUMN_OF[task.target]],
+        "outcome": task.outcome[at],
+        "home_score": data.home_score[at],
+        "away_score": data.away_score[at],
+        "weight": shares(data.game, fold.test & task.priced)[at],
+        "books": data.books[at, COLUMN_OF[task.target]],
     }
     return pl.DataFrame(columns, schema_overrides=OUT_OF_FOLD).with_columns(
         pl.selectors.float().fill_nan(None)

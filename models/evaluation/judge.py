@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from scipy import stats  # type: ignore[import-untyped]
 
 from models.evaluation.compare import (
     USUAL,
@@ -25,9 +24,6 @@ from models.evaluation.references import References
 from models.evaluation.rows import DECISION, MARKET_OF, REFERENCES, beside, checked, decided
 from models.features.arrays import Array
 from schemas.time import US_PER_MINUTE
-
-MAX_RUNS = 60
-"""No score is above it (schemas.events.GameResult)."""
 
 _HOUR_US = 60 * US_PER_MINUTE
 
@@ -115,13 +111,12 @@ def judge(
     distributions: Mapping[str, Distribution] | None = None,
     drawing: Drawing = USUAL,
 ) -> Report:
-    """out_of_fold: columns `rows.OUT_OF_FOLD`. distributions: of the targets that have one; that
-    of `runs` is made from its mean and dispersion.
+    """out_of_fold: columns `rows.OUT_OF_FOLD`. distributions: of the targets that have one.
 
     Raises DataMissing for rows that cannot be judged.
     """
     rows = checked(out_of_fold)
-    known = {"runs": negative_binomial} | dict(distributions or {})
+    known = distributions or {}
     targets = {}
     for target in MARKET_OF:
         part = decided(rows, target)
@@ -239,17 +234,6 @@ def _banded(value: pl.Expr, bounds: tuple[float, ...], names: tuple[str, ...]) -
 
 def _unnumbered(kind: str, name: str) -> str:
     return name if kind == "month" else name.split(" ", 1)[1]
-
-
-def negative_binomial(rows: pl.DataFrame) -> Mass:
-    """Of total runs, from the columns mean and dispersion (r in Var = mean + mean**2 / r).
-
-    The last column holds all that is above it.
-    """
-    mean, r = rows["mean"].to_numpy()[:, None], rows["dispersion"].to_numpy()[:, None]
-    chance = stats.nbinom.pmf(np.arange(MAX_RUNS + 1), r, r / (r + mean))
-    chance[:, -1] = 1.0 - chance[:, :-1].sum(axis=1)
-    return Mass(0, chance)
 
 
 def _ranked(

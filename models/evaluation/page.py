@@ -27,11 +27,12 @@ NAMES = {
     "elo": "Elo",
 }
 VERDICTS = {
-    Kind.BETTER: "Better than the price",
-    Kind.WORSE: "Worse than the price",
-    Kind.UNDECIDED: "Not told apart from the price",
-    Kind.SUSPICIOUS: "Too good: check for a leak",
+    Kind.BETTER: ("Better than the price", "Better"),
+    Kind.WORSE: ("Worse than the price", "Worse"),
+    Kind.UNDECIDED: ("Not told apart from the price", "Unproven"),
+    Kind.SUSPICIOUS: ("Too good: check for a leak", "A leak?"),
 }
+"""In full, and where there is no room."""
 DASH = "\u2013"
 MINUS = "\u2212"
 
@@ -98,12 +99,12 @@ def _shown(report: TargetReport) -> dict[str, Any]:
     }
 
 
-def _verdict(report: TargetReport) -> tuple[str, str] | None:
-    """(class, words): doubt comes before praise."""
+def _verdict(report: TargetReport) -> tuple[str, str, str] | None:
+    """(class, words, short): doubt comes before praise."""
     found: Iterable[Kind] = [note.kind for note in report.notes]
     for kind in (Kind.SUSPICIOUS, Kind.WORSE, Kind.BETTER, Kind.UNDECIDED):
         if kind in found:
-            return kind.value, VERDICTS[kind]
+            return kind.value, *VERDICTS[kind]
     return None
 
 

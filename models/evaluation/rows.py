@@ -41,11 +41,11 @@ REFERENCES = (OPEN, DECISION, CLOSE, ELO)
 
 
 def checked(rows: pl.DataFrame) -> pl.DataFrame:
-    """The columns of `OUT_OF_FOLD`, in its types, NaN as null. Raises DataMissing, named."""
+    """With the columns of `OUT_OF_FOLD` in its types, NaN as null. Raises DataMissing, named."""
     if missing := [name for name in OUT_OF_FOLD if name not in rows.columns]:
         raise DataMissing(f"out-of-fold rows lack {', '.join(missing)}. Run the walk-forward again")
     try:
-        rows = rows.select(pl.col(name).cast(dtype) for name, dtype in OUT_OF_FOLD.items())
+        rows = rows.with_columns(pl.col(name).cast(dtype) for name, dtype in OUT_OF_FOLD.items())
     except pl.exceptions.InvalidOperationError as bad:
         raise DataMissing(f"out-of-fold rows: {str(bad).splitlines()[0]}") from None
     rows = rows.with_columns(pl.col(pl.Float64).fill_nan(None))

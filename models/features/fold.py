@@ -30,7 +30,7 @@ from models.odds import DEVIG
 from schemas.errors import ConfigError, OtherSnapshot, RejectedEvent
 from schemas.events import BettingSplits, Event, GameUpdate, LineMovement
 from schemas.markets import GameStatus
-from schemas.settings import DevigMethod, Settings
+from schemas.settings import SPLIT_POOLS, DevigMethod, Settings
 from schemas.time import US_PER_MINUTE
 
 SNAPSHOT_VERSION = 2
@@ -52,6 +52,7 @@ class FoldRules:
     """What the fold needs from settings."""
 
     book_index: dict[str, int]
+    """Books and pools of splits, each to its column."""
     devig: DevigMethod
     cutoff_us: int
     """Length of the cutoff before first pitch."""
@@ -60,10 +61,12 @@ class FoldRules:
 
     @classmethod
     def of(cls, settings: Settings) -> "FoldRules":
-        if len(settings.books) > MAX_BOOKS:
-            raise ConfigError("STEAMLINE_BOOKS", f"more than {MAX_BOOKS} books", "Name fewer")
+        columns = (*settings.books, *SPLIT_POOLS)
+        if len(columns) > MAX_BOOKS:
+            most = MAX_BOOKS - len(SPLIT_POOLS)
+            raise ConfigError("STEAMLINE_BOOKS", f"more than {most} books", "Name fewer")
         return cls(
-            book_index={book: index for index, book in enumerate(settings.books)},
+            book_index={name: index for index, name in enumerate(columns)},
             devig=settings.score.devig,
             cutoff_us=int(settings.score.cutoff_minutes * US_PER_MINUTE),
             late_us=int(settings.score.late_hours * 60 * US_PER_MINUTE),

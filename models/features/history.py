@@ -18,6 +18,7 @@ from models.features.fold import PLAYABLE, SEEN_BUCKET_US, FoldRules
 from models.features.layout import MARKET_INDEX, MAX_BOOKS, MAX_SOURCES, ORDER_BITS
 from models.odds import DEVIG
 from schemas.markets import GameStatus
+from schemas.settings import SPLIT_POOLS
 
 GAMES, SPLITS, LINES = 0, 1, 2
 """Kinds of events, in the order of a replay at equal times."""
@@ -89,7 +90,9 @@ class History:
             pl.col("game_id").cast(pl.Enum(game_ids)).to_physical().cast(pl.Int64).alias("game")
         )
         table = table.filter(
-            (pl.col("kind") == GAMES) | pl.col("book").is_in(list(rules.book_index))
+            (pl.col("kind") == GAMES)
+            | pl.col("book").is_in([book for book in rules.book_index if book not in SPLIT_POOLS])
+            | ((pl.col("kind") == SPLITS) & pl.col("book").is_in(SPLIT_POOLS))
         )
         rows = _accepted(_coded(table, rules), rules)
         rows = _entered(_known(rows, rules))
@@ -106,7 +109,7 @@ class History:
 
     def scored(self) -> pl.DataFrame:
         """game_id, position, as_of_us, start_us at which the live flow scores, in its order."""
-        candidate = pl.col("settles") & pl.col("open")
+        candidate = pl.col("settles") & pl.col("open") & pl.col("kept")
         changes = pl.col("dirty").cum_sum().over("game")
         found = (
             self.rows.with_columns(changes.alias("changes"))

@@ -14,7 +14,7 @@ from models.features.pricing import pricing
 from models.features.sentiment import sentiment
 from models.features.temporal import temporal
 from models.features.windows import windows
-from schemas.settings import Settings
+from schemas.settings import SPLIT_POOLS, Settings
 from schemas.time import US_PER_MINUTE
 
 
@@ -39,7 +39,7 @@ class FeatureSet:
     @cached_property
     def hash(self) -> str:
         """What a model must have been trained with to score these vectors."""
-        meaning = (CATALOGUE, self.stale_us, self.devig, self.books, self.sharp_books)
+        meaning = (CATALOGUE, self.stale_us, self.devig, self.books, SPLIT_POOLS, self.sharp_books)
         return sha256(repr(meaning).encode()).hexdigest()[:16]
 
     @cached_property

@@ -1,7 +1,7 @@
 """A game's state as one numpy record: copied, stacked and stored as plain bytes.
 
-Axes: markets (moneyline, run line, total), books (columns in the order of `settings.books`),
-and tiles, oldest first, newest last.
+Axes: markets (moneyline, run line, total), books (columns in the order of `settings.books`, then
+`SPLIT_POOLS`), and tiles, oldest first, newest last.
 """
 
 from functools import cache
@@ -17,7 +17,8 @@ MARKETS: tuple[Market, ...] = (Market.MONEYLINE, Market.RUN_LINE, Market.TOTAL)
 MARKET_INDEX: dict[str, int] = {market.value: index for index, market in enumerate(MARKETS)}
 
 MAX_BOOKS = 16
-MAX_SOURCES = 6
+"""Columns: fourteen books and the pools of splits. Eight bytes are counted at once: keep to 8s."""
+MAX_SOURCES = 8
 
 
 class Ring(NamedTuple):

@@ -50,6 +50,19 @@ class Optimum:
     largest of gradient left over, limit overstepped, negative price, and price times slack."""
 
 
+def kkt_residual(left_over: Array, slacks: Array, prices: Array) -> float:
+    """How far a point is from meeting its optimality conditions.
+
+    left_over: gradient of the objective plus prices times gradients of the limits.
+    """
+    return max(
+        float(np.abs(left_over).max(initial=0.0)),
+        float(-slacks.min(initial=0.0)),
+        float(-prices.min(initial=0.0)),
+        float(np.abs(prices * slacks).max(initial=0.0)),
+    )
+
+
 @dataclass(frozen=True)
 class _Point:
     """All there is to know at x."""
@@ -99,12 +112,7 @@ class _Point:
         return gradient
 
     def residual(self, prices: Array) -> float:
-        return max(
-            float(np.abs(self.left_over(prices)).max(initial=0.0)),
-            float(-self.slacks.min(initial=0.0)),
-            float(-prices.min(initial=0.0)),
-            float(np.abs(prices * self.slacks).max(initial=0.0)),
-        )
+        return kkt_residual(self.left_over(prices), self.slacks, prices)
 
 
 def minimise(problem: Problem, start: Array) -> Optimum:

@@ -50,7 +50,8 @@ def test_it_fits_and_asks_for_nothing(
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert asked == [report.as_uri()]
     verdicts = page.locator("table .badge:visible")
-    assert verdicts.all_inner_texts() == ["Better than the price", "Not told apart from the price"]
+    words = ["Better than the price", "Not told apart from the price"]
+    assert verdicts.all_inner_texts() == (["Better", "Unproven"] if width == 360 else words)
     # Charts follow the page: light marks in the dark.
     ink = page.locator("figure svg").first.locator("text").first
     colour = ink.evaluate("node => getComputedStyle(node).fill")

@@ -71,6 +71,7 @@ def test_row_says_what_the_model_and_the_stake_said() -> None:
         samples.prediction(3, 0.56, model_version="7"),
         samples.prediction(3, 0.5, target=Target.TOTAL, line=8.5),
         samples.prediction(3, 0.5, target=Target.RUNS, line=8.5, mean_runs=8.9),
+        samples.prediction(3, 0.45, target=Target.MARGIN, line=-1.5, mean_margin=0.7),
         samples.stake(3, 0.0),
         samples.alert(3),
     )
@@ -89,6 +90,11 @@ def test_row_says_what_the_model_and_the_stake_said() -> None:
     total = answer.markets[Market.TOTAL].model
     assert total is not None
     assert total.mean_runs == 8.9
+    assert total.mean_margin is None
+    run_line = answer.markets[Market.RUN_LINE].model
+    assert run_line is not None
+    assert (run_line.line, run_line.probability, run_line.mean_margin) == (-1.5, 0.45, 0.7)
+    assert run_line.mean_runs is None
 
 
 def test_one_simulated_part_marks_the_game() -> None:

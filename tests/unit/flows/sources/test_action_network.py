@@ -49,7 +49,7 @@ def test_splits_are_of_home_and_over_and_of_no_one_book() -> None:
     shares = {
         market: (fields["tickets_home_over_pct"], fields["handle_home_over_pct"])
         for market in Market
-        for fields in [said(made, "consensus", market, "splits")]
+        for fields in [said(made, "action_network", market, "splits")]
     }
     assert shares == {
         Market.MONEYLINE: (61, 48),
@@ -115,7 +115,9 @@ def test_no_bets_yet_are_no_splits() -> None:
 
     made = BOARD.changed(none_yet)
     assert not refusals_of(made)
-    assert ("consensus", Market.MONEYLINE, "splits") not in {one.about for one in facts_of(made)}
+    assert ("action_network", Market.MONEYLINE, "splits") not in {
+        one.about for one in facts_of(made)
+    }
 
 
 def test_an_impossible_price_takes_no_other_along() -> None:

@@ -23,8 +23,8 @@ def test_splits_are_of_home_and_over_and_have_their_own_time() -> None:
         (Market.RUN_LINE, 41.25, 58.5),
         (Market.TOTAL, 66.67, 71.0),
     ):
-        assert said(made, "consensus", market, "splits") == {
-            "book": "consensus",
+        assert said(made, "sbd", market, "splits") == {
+            "book": "sbd",
             "market": market,
             "tickets_home_over_pct": tickets,
             "handle_home_over_pct": handle,
@@ -108,9 +108,9 @@ def test_real_numbers_by_hand(real: list[Fact]) -> None:
     assert said(real, "draftkings", Market.MONEYLINE, home="CHC")["price_home_over"] == -121
     total = said(real, "fanduel", Market.TOTAL, home="CHC")
     assert (total["line"], total["price_home_over"], total["price_away_under"]) == (6.5, -118, -104)
-    splits = said(real, "consensus", Market.MONEYLINE, "splits", home="CHC")
+    splits = said(real, "sbd", Market.MONEYLINE, "splits", home="CHC")
     assert (splits["tickets_home_over_pct"], splits["handle_home_over_pct"]) == (66.01, 52.49)
-    over = said(real, "consensus", Market.TOTAL, "splits", home="PHI")
+    over = said(real, "sbd", Market.TOTAL, "splits", home="PHI")
     assert (over["tickets_home_over_pct"], over["handle_home_over_pct"]) == (91.06, 91.17)
 
 

@@ -198,3 +198,10 @@ def test_any_bytes_at_all(
 @example(Topic.LINES, record(LINE).value.replace(b'"line":null', b'"line":' + b"9" * 5_000))
 def test_nearly_good_events(topic: Topic, value: bytes) -> None:
     only_rejects(topic, samples.GAME.encode(), value, b"1")
+
+
+def test_splits_of_a_pool_count_and_a_price_under_its_name_does_not() -> None:
+    told = splits(60, book="sbd", source="sbd")
+    assert decode(record(told, Topic.SPLITS), RULES) == told
+    with pytest.raises(RejectedEvent, match="'sbd' is not in STEAMLINE_BOOKS"):
+        decode(record(samples.line(60, book="sbd")), RULES)

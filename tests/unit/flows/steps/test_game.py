@@ -93,10 +93,23 @@ def test_a_payload_is_scored_once_with_all_of_it() -> None:
     assert np.isfinite(row["probability"]).sum() == 3
 
 
-def test_a_payload_whose_last_event_is_a_repeat_is_scored_too() -> None:
-    last = samples.line(60, book="circa")
-    out = tasks(run([samples.game(0), last, samples.line(61, settles=False), last]))
-    assert [task.position for task in out] == [1, 2, 3]
+def test_a_repeat_in_the_middle_of_a_payload_scores_nothing() -> None:
+    """Found when a live archive, which has no repeats, was replayed."""
+    once, half = samples.line(60), samples.line(61, book="circa", settles=False)
+    whole = samples.line(61, book="fanduel")
+    out = tasks(run([samples.game(0), once, half, once, whole]))
+    assert [task.position for task in out] == [1, 2, 4]
+
+
+@settings(deadline=None, max_examples=60)
+@given(streams(), st.data())
+def test_repeats_anywhere_change_nothing(events: list[Event], data: st.DataObject) -> None:
+    repeated = list(events)
+    for place in data.draw(st.lists(st.integers(0, len(events) - 1), max_size=6)):
+        first = repeated.index(events[place])
+        repeated.insert(data.draw(st.integers(first + 1, len(repeated))), events[place])
+    said = [(task.position, task.lock_reason, task.record) for task in tasks(run(repeated))]
+    assert said == [(task.position, task.lock_reason, task.record) for task in tasks(run(events))]
 
 
 def test_the_lock_says_so_once_and_then_there_is_silence() -> None:

@@ -10,7 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.boosters.dataset import DECISION_MINUTES, TrainingSet, build_training_set, sample
+from models.boosters.dataset import (
+    DECISION_MINUTES,
+    TrainingSet,
+    build_training_set,
+    newest,
+    sample,
+)
 from models.boosters.tasks import shares
 from models.features.catalogue import NAMES
 from models.features.history import History
@@ -21,6 +27,7 @@ from schemas.settings import Settings
 from schemas.time import US_PER_MINUTE
 from tests import samples
 from tests.unit.frames import frames_of
+from tests.unit.models.boosters.seasons import season
 from tests.unit.streams import CUTOFF, RULES, fold_all, seconds, splits, streams
 
 FEATURES = FeatureSet.of(Settings())
@@ -238,3 +245,19 @@ def test_a_moment_at_which_the_live_flow_would_not_score_gives_no_row() -> None:
         ]
     )
     assert reaches(data)[-1] == 75.0
+
+
+def test_a_game_of_two_archives_would_count_twice() -> None:
+    part = sample(History.of(frames_of(whole_game()), RULES), FEATURES)
+    with pytest.raises(DataMissing, match=f"{samples.GAME} is in more than one archive"):
+        build_training_set([part, part])
+
+
+def test_a_window_keeps_the_newest_days_whole() -> None:
+    data = season(days=6, games=2)
+    kept = newest(data, 2)
+    assert kept.game_ids == data.game_ids[-4:]
+    assert kept.game.tolist() == np.repeat([0, 1, 2, 3], 3).tolist()
+    for field in fields(TrainingSet):
+        if field.name not in ("game", "game_ids"):
+            assert getattr(kept, field.name).tobytes() == getattr(data, field.name)[-12:].tobytes()

@@ -259,3 +259,34 @@ def test_which_market_a_target_prices() -> None:
         Target.RUNS: 2,
         Target.MARGIN: 1,
     }
+
+
+def test_a_model_of_the_former_format_is_refused_in_one_line(tmp_path: Path) -> None:
+    """As it was written before there were laws and calibrations."""
+    model(Target.RUNS).write(tmp_path)
+    card_file = tmp_path / "card.json"
+    fields = json.loads(card_file.read_text())
+    del fields["law"], fields["calibration"]
+    card_file.write_text(json.dumps(fields | {"dispersion": 8.0}))
+    with pytest.raises(ModelRefused) as refused:
+        TargetModel.read(tmp_path, "1")
+    said = str(refused.value)
+    assert "another version of Steamline" in said
+    assert "`steamline model train`" in said
+    assert "\n" not in said
+
+
+def test_a_law_that_does_not_fit_the_target_is_refused(tmp_path: Path) -> None:
+    model(Target.RUNS).write(tmp_path)
+    card_file = tmp_path / "card.json"
+    fields = json.loads(card_file.read_text())
+    for target, law in (
+        ("total", fields["law"]),
+        ("margin", fields["law"]),
+        ("runs", None),
+        ("runs", fields["law"] | {"dispersion": -1.0}),
+        ("runs", {"kind": "total"}),
+    ):
+        card_file.write_text(json.dumps(fields | {"target": target, "law": law}))
+        with pytest.raises(ModelRefused, match="cannot be read"):
+            TargetModel.read(tmp_path, "1")

@@ -159,20 +159,6 @@ def test_ranked_probability_of_margins_against_their_own_frequencies() -> None:
     assert ranked.climate == pytest.approx(3 / 4)
 
 
-def test_runs_have_a_distribution_of_their_own() -> None:
-    over = {"target": "runs", "line": 8.5, "mean": 8.0, "dispersion": 1e7}
-    rows = frame(row(1, "a", **over), row(2, "b", **over))
-    ranked = judge(rows, no_references()).targets["runs"].ranked
-    assert ranked is not None
-    # With no dispersion beyond Poisson's. 8 runs; sum of (F - [k >= 8])**2 by an independent sum.
-    at_most, total, mass = 0.0, 0.0, math.exp(-8.0)
-    for runs in range(60):
-        at_most += mass
-        total += (at_most - (runs >= 8)) ** 2
-        mass *= 8.0 / (runs + 1)
-    assert ranked.model == pytest.approx(total, rel=1e-5)
-
-
 def verdict(rows: pl.DataFrame, references: References | None = None) -> dict[Kind, str]:
     found = judge(rows, references or no_references()).targets["moneyline"].notes
     return {note.kind: note.text for note in found}

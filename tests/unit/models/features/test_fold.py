@@ -214,10 +214,10 @@ def test_held_quotes_are_bounded() -> None:
 
 
 def test_more_sources_than_the_record_has_room_for_are_refused() -> None:
-    state = fold_all([samples.line(n, source=f"source {n}") for n in range(6)])
+    state = fold_all([samples.line(n, source=f"source {n}") for n in range(8)])
     before = state.snapshot()
-    with pytest.raises(RejectedEvent, match="source 7") as refused:
-        state.fold(samples.line(6, source="one more"))
+    with pytest.raises(RejectedEvent, match="source 9") as refused:
+        state.fold(samples.line(8, source="one more"))
     assert refused.value.reason == "too_many_sources"
     assert state.snapshot() == before
 
@@ -236,7 +236,7 @@ def test_the_rules_are_those_of_the_settings() -> None:
     score = ScoreSettings(cutoff_minutes=90, late_hours=1, stale_minutes=5, devig="multiplicative")
     rules = FoldRules.of(Settings(score=score, books=("circa", "pinnacle")))
     assert rules == FoldRules(
-        book_index={"circa": 0, "pinnacle": 1},
+        book_index={"circa": 0, "pinnacle": 1, "action_network": 2, "sbd": 3},
         devig="multiplicative",
         cutoff_us=90 * 60_000_000,
         late_us=3_600_000_000,

@@ -13,7 +13,7 @@ from models.features.arrays import Array, masked_median
 from models.features.catalogue import CATALOGUE, CONTEXT, NAMES, SPLIT_SOURCES, Category
 from models.features.fold import FoldRules
 from models.features.kernel import FeatureSet
-from models.features.layout import GAME, empty_game
+from models.features.layout import GAME, MAX_BOOKS, empty_game
 from schemas.events import Event, QuoteStatus
 from schemas.markets import Market
 from schemas.settings import KNOWN_BOOKS, SHARP_BOOKS, ScoreSettings, Settings, StakingSettings
@@ -257,7 +257,7 @@ def test_shapes() -> None:
         assert vectors.dtype == np.float32
         assert view.consensus.shape == (count, 3)
         assert view.best_price.shape == (count, 3, 2)
-        assert view.used.shape == (count, 3, 16)
+        assert view.used.shape == (count, 3, MAX_BOOKS)
     assert FEATURES.vectors(np.empty(0, GAME), FEATURES.view(np.empty(0, GAME))).shape[0] == 0
 
 
@@ -285,7 +285,9 @@ def test_a_withdrawn_quote_is_missing_and_not_stale() -> None:
     assert ours["moneyline_moves_15m"] == 2
 
 
-@given(st.lists(st.tuples(st.floats(-10, 10), st.booleans()), min_size=16, max_size=16))
+@given(
+    st.lists(st.tuples(st.floats(-10, 10), st.booleans()), min_size=MAX_BOOKS, max_size=MAX_BOOKS)
+)
 def test_masked_median(cells: list[tuple[float, bool]]) -> None:
     values, mask = (np.array(column) for column in zip(*cells, strict=True))
     chosen = [value for value, taken in cells if taken]

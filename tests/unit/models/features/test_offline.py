@@ -33,12 +33,12 @@ def fold(events: Sequence[Event]) -> tuple[Folded, list[tuple[str, int, int, int
             continue
         state = states[event.game_id]
         try:
-            is_new = state.fold(event)
+            is_news = state.fold(event)
         except RejectedEvent:
             continue
-        if is_new:
+        if is_news:
             found[event.game_id, state.position] = state.record.tobytes()
-        if state.wants_scoring(event):
+        if is_news and state.wants_scoring(event):
             state.dirty = False
             start = int(state.record["start_us"][0])
             scored.append((event.game_id, state.position, state.as_of_us, start))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from models.features.catalogue import CONTEXT
 from models.features.fold import FoldRules, GameState
-from models.features.layout import GAME, RINGS
+from models.features.layout import GAME, MAX_BOOKS, RINGS
 from schemas.errors import ConfigError
 from schemas.events import Event
 from schemas.markets import Market
@@ -100,7 +100,7 @@ def older(
 def test_a_record_of_another_layout_keeps_what_both_know() -> None:
     state = fold_all(EVENTS)
     names = ["forgotten", *CONTEXT[5:1:-1]]
-    reshape = {"moves": ("<i8", [3]), "coarse_line": ("<f4", [9, 3, 16])}
+    reshape = {"moves": ("<i8", [3]), "coarse_line": ("<f4", [9, 3, MAX_BOOKS])}
     packed = older(state, {"tickets", "fine_price_first", "context_order"}, reshape, names)
     restored = GameState.restore(RULES, packed)
     assert restored.record.dtype == GAME

@@ -13,7 +13,7 @@ from models.features.arrays import Array
 from models.staking import portfolio
 from models.staking.kelly import kelly_fraction
 from models.staking.portfolio import allocate, slate_of
-from models.staking.solver import Optimum
+from models.staking.solver import Optimum, kkt_residual
 from schemas.errors import Unproven
 from schemas.kelly import KellyAnswer, KellyRequest
 from tests.unit.models.staking import joint
@@ -143,28 +143,36 @@ def test_fractions_by_utility_and_by_scaling(chance: float, price: float, part: 
     assert staked(ask(bet, fraction=part)) == pytest.approx([scaled], abs=1e-9)
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.floats(0.3, 0.7), st.floats(1.05, 1.3), st.floats(0.4, 0.9), st.floats(0.02, 0.5))
+@settings(max_examples=100, deadline=None)
+@given(
+    st.floats(0.3, 0.7),
+    st.floats(1.05, 1.3),
+    st.floats(0.4, 0.9),
+    st.floats(0.02, 0.5),
+    st.sampled_from([1.0, 0.5, 0.25]),
+)
 def test_drawdown_limit_of_one_bet(
-    chance: float, value: float, level: float, probability: float
+    chance: float, value: float, level: float, probability: float, part: float
 ) -> None:
-    """The stake is Kelly's, or where E[W**-lambda] = 1, lambda = log beta / log alpha."""
+    """The stake is the fraction of Kelly's, or where E[W**-lambda] = 1 for what is staked;
+    lambda = log beta / log alpha."""
     price = value / chance
     order = math.log(probability) / math.log(level)
-    full = kelly_fraction(chance, price)
+    wanted = part * kelly_fraction(chance, price)
 
     def excess(f: float) -> float:
         return float(
             chance * (1 + (price - 1) * f) ** -order + (1 - chance) * (1 - f) ** -order - 1
         )
 
-    bound = full if excess(full) <= 0 else brentq(excess, 1e-6 * full, full, xtol=1e-13)
-    request = ask(
-        {"odds": price, "p": chance}, drawdown={"level": level, "probability": probability}
-    )
-    answer = allocate(request)
+    bound = wanted
+    if excess(wanted) > 0:
+        bound = brentq(excess, 1e-6 * wanted, wanted, xtol=1e-13)
+    bet, limit = {"odds": price, "p": chance}, {"level": level, "probability": probability}
+    answer = allocate(ask(bet, fraction=part, drawdown=limit))
     assert fractions(answer) == pytest.approx([bound], abs=1e-8)
-    assert any(one.limit == "drawdown" for one in answer.binding) == (bound < full)
+    if abs(excess(wanted)) > 1e-6:
+        assert any(one.limit == "drawdown" for one in answer.binding) == (bound < wanted)
 
 
 def test_wealth_falls_to_the_level_no_more_often_than_asked() -> None:
@@ -267,6 +275,25 @@ def test_a_doubtful_answer_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(portfolio, "minimise", lambda *_: worse)
     with pytest.raises(Unproven):
         allocate(ask({"odds": 2.0, "p": 0.6}))
+
+
+@pytest.mark.parametrize(
+    ("left_over", "slacks", "prices"),
+    [
+        ([0.3, 0.0], [1.0, 0.0], [0.0, 2.0]),
+        ([-0.3, 0.0], [1.0, 0.0], [0.0, 2.0]),
+        ([0.0, 0.0], [1.0, -0.3], [0.0, 0.0]),
+        ([0.0, 0.0], [0.0, 0.0], [-0.3, 0.0]),
+        ([0.0, 0.0], [0.1, 0.0], [3.0, 2.0]),
+    ],
+)
+def test_the_residual_is_the_largest_breach_of_any_condition(
+    left_over: list[float], slacks: list[float], prices: list[float]
+) -> None:
+    """Gradient left over, limit overstepped, negative price, price on a limit with slack."""
+    found = kkt_residual(np.array(left_over), np.array(slacks), np.array(prices))
+    assert found == pytest.approx(0.3)
+    assert kkt_residual(np.zeros(2), np.array([1.0, 0.0]), np.array([0.0, 2.0])) == 0.0
 
 
 def slate_from(dice: np.random.Generator, games: int, limited: bool = True) -> KellyRequest:
