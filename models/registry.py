@@ -112,8 +112,11 @@ class Registry:
     @contextmanager
     def _client(self) -> "Iterator[MlflowClient]":
         import logging
+        import os
 
         self._require_answer()
+        # Four files need no bar in a worker's log.
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         # Its database migrations report each step as if something were wrong.
         logging.getLogger("alembic").setLevel(logging.WARNING)
         logging.getLogger("mlflow").setLevel(logging.WARNING)

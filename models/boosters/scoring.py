@@ -157,7 +157,11 @@ class TargetModel:
         if not len(vectors):
             nothing = np.empty(0)
             return Said(nothing, nothing, None if self.card.law is None else nothing)
-        learned = self._booster.predict(vectors, raw_score=True, num_threads=1)
+        try:
+            learned = self._booster.predict(vectors, raw_score=True, num_threads=1)
+        except lightgbm.basic.LightGBMError as bad:  # vectors of another width
+            said = str(bad).partition("\n")[0]
+            raise ModelRefused(f"{self.card.target} model {self.version}: {said}") from None
         assert isinstance(learned, np.ndarray)
         if not np.isfinite(learned).all():
             raise ModelRefused(f"{self.card.target} model {self.version} predicts NaN")
