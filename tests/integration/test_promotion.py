@@ -8,12 +8,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from mlflow import MlflowClient
+from pydantic import SecretStr
 
 from flows.models import ModelWatch, current_models
 from flows.steps.score import Scorer
@@ -25,7 +27,7 @@ from models.evaluation import Score
 from models.features.catalogue import NAMES
 from models.registry import Registry, Version
 from schemas.markets import Target
-from schemas.settings import Settings
+from schemas.settings import MlflowSettings, Settings
 from schemas.topics import Topic
 from tests.integration.test_registry import registry_of, unreachable
 from tests.system import ROOT, Trained, steamline
@@ -55,9 +57,9 @@ def rows() -> tuple[Any, Any, Any]:
     return vectors, dice.uniform(0.3, 0.7, 40), np.full(40, 8.5)
 
 
-def publish(registry: Registry, text: str | None = None, seed: int = 2) -> Version:
+def publish(registry: Registry, seed: int = 2, simulated: bool = True) -> Version:
     """A sound challenger for the total."""
-    model = TargetModel(text or varied_text(seed=seed), card(TARGET), "0")
+    model = TargetModel(varied_text(seed=seed), replace(card(TARGET), simulated=simulated), "0")
     score = Score(log_loss=0.6, brier=0.2, rows=10)
     made = TrainedModel(
         model,
@@ -189,11 +191,10 @@ def test_a_really_broken_champion_is_refused_and_the_old_one_stays(
     assert says in alert
     assert worker.score() == (old, []), "said once"
     # Neither may it be what a restart begins with, with the registry or without.
-    for mlflow in (
-        trained_settings(trained, tmp_path),
-        Settings(home=tmp_path, mlflow=unreachable()),
-    ):
-        started = {one.card.target: one.version for one in current_models(mlflow)}
+    there = MlflowSettings(tracking_uri=SecretStr(trained.tracking_uri))
+    for mlflow in (there, unreachable()):
+        begun = current_models(Settings(home=tmp_path, mlflow=mlflow))
+        started = {one.card.target: one.version for one in begun}
         assert started[TARGET] == old
     assert "starting with the champions last seen" in caplog.text
 
@@ -301,3 +302,56 @@ def test_too_few_games_promote_nothing(
     after = registry.champion(TARGET)
     assert after.number == before.number
     assert after.paper
+
+
+@pytest.fixture(scope="module", params=[0.2, 0.0], ids=["planted edge", "no edge"])
+def season(
+    request: pytest.FixtureRequest, trained: Trained, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[float, Path]:
+    edge: float = request.param
+    archive = tmp_path_factory.mktemp("season") / "archive"
+    shape = ("--days", "36", "--games", "10", "--edge", str(edge), "--seed", "5")
+    steamline(trained.env, trained.home, "data", "simulate", "--out", str(archive), *shape)
+    return edge, archive
+
+
+def test_the_gate_lets_an_edge_pass_and_nothing_else(
+    trained: Trained, client: MlflowClient, tmp_path: Path, season: tuple[float, Path]
+) -> None:
+    edge, archive = season
+    registry = registry_of(trained, tmp_path)
+    before = registry.champion(TARGET)
+    candidate = publish(registry)
+    done = run(trained, *("promote", "--target", "total", "--archive", str(archive), "--json"))
+    assert "Traceback" not in done.stderr
+    assert done.returncode == (0 if edge else 1), done.stderr[-500:]
+    (found,) = json.loads(done.stdout)
+    assert found["promoted"] is (edge > 0)
+    assert found["numbers"]["games"] >= 200
+    low, high = found["numbers"]["market"]["interval"]
+    assert (high < 0) is (edge > 0)
+    after = registry.champion(TARGET)
+    assert after.number == (candidate.number if edge else before.number)
+    assert after.paper is (edge == 0)
+    # What the gate found stays with the version, good or bad, where MLflow's own pages show it.
+    run_id = candidate.run_id
+    metrics = client.get_run(run_id).data.metrics
+    assert (metrics["gate_market_interval_low"], metrics["gate_market_interval_high"]) == (
+        low,
+        high,
+    )
+    version = client.get_model_version(NAME, candidate.number)
+    assert json.loads(version.tags["steamline.verdict"])["promote"] is (edge > 0)
+    assert version.tags.get("steamline.gate") == ("passed" if edge else None)
+
+
+def test_simulated_games_are_no_evidence_for_a_model_of_real_ones(
+    trained: Trained, client: MlflowClient, tmp_path: Path
+) -> None:
+    registry = registry_of(trained, tmp_path)
+    before = registry.champion(TARGET).number
+    publish(registry, simulated=False)
+    done = run(trained, "promote", "--target", "total", "--archive", str(trained.archive))
+    assert done.returncode == 1
+    assert "simulated games say nothing" in done.stderr.splitlines()[-1]
+    assert registry.champion(TARGET).number == before
