@@ -6,12 +6,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.evaluate import evaluate
+from cli.promotion import compare, list_versions, promote, rollback, show
 
 if TYPE_CHECKING:
     from models.boosters.training import Trained
+    from models.registry import Version
 
 app = typer.Typer(help="Train the boosters, judge them and see to them.", no_args_is_help=True)
 app.command()(evaluate)
+app.command("list")(list_versions)
+app.command()(show)
+app.command()(compare)
+app.command()(promote)
+app.command()(rollback)
 
 
 @app.command()
@@ -41,20 +48,25 @@ def train(
         bool, typer.Option("--json", help="One JSON document on standard output.")
     ] = False,
 ) -> None:
-    """Train a booster for each target on finished games and make them the champions."""
+    """Train a booster for each target on finished games and register it as challenger.
+
+    Where a target has no champion that may move real stakes, it becomes that at once, on paper:
+    it predicts, and its stakes are refused until `steamline model promote` lets it pass.
+    """
     import json
 
     from cli.moments import moment
     from cli.progress import stages
     from deploy.stack import resolve
+    from flows.models import registry_of
+    from flows.promotion import start_on_paper
     from flows.training import train_from_archives, tuner
-    from models.registry import Registry
     from schemas.settings import Settings
     from schemas.time import to_us
 
     settings = resolve(Settings.read())
     until_us = to_us(moment("--until", until)) if until else None
-    registry = Registry(settings.mlflow, settings.home / "models")
+    registry = registry_of(settings)
     with stages("train") as tell:
         trained = train_from_archives(
             archive,
@@ -66,27 +78,33 @@ def train(
             tuner(settings.home, tune, seed, tell) if tune else None,
         )
         tell("publish")
-        models = registry.publish(trained, seed)
-    versions = [model.version for model in models]
+        versions = registry.publish(trained, seed, window_days)
+        champions = start_on_paper(registry, versions, settings)
+    made = list(zip(trained, versions, strict=True))
     if as_json:
-        print(json.dumps([_report(*one) for one in zip(trained, versions, strict=True)], indent=2))
+        print(json.dumps([_report(*one, one[1] in champions) for one in made], indent=2))
         return
-    for one, version in zip(trained, versions, strict=True):
+    for one, version in made:
+        role = "champion on paper" if version in champions else "challenger"
         print(
-            f"{one.model.card.target:10} {version:14} {one.games} games, {one.trees} trees; "
-            f"log-loss on the newest games: model {one.held_out['model'].log_loss:.5f}, "
-            f"no-vig market {one.held_out['market'].log_loss:.5f}"
+            f"{one.model.card.target:10} {version.name:14} {role}, {one.games} games, "
+            f"{one.trees} trees; log-loss on the newest games: model "
+            f"{one.held_out['model'].log_loss:.5f}, no-vig market "
+            f"{one.held_out['market'].log_loss:.5f}"
             f"{' (simulated)' if one.model.card.simulated else ''}"
         )
+    print("Real stakes: `steamline model promote --archive FOLDER`, which asks the gate")
 
 
-def _report(trained: "Trained", version: str) -> dict[str, Any]:
+def _report(trained: "Trained", version: "Version", champion: bool) -> dict[str, Any]:
     from dataclasses import asdict
 
     card = trained.model.card
     return {
         "target": card.target,
-        "version": version,
+        "version": version.name,
+        "role": "champion" if champion else "challenger",
+        "paper": version.paper,
         "trees": trained.trees,
         "games": trained.games,
         "simulated": card.simulated,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from flows.score import Meter
+    from flows.connectors.metrics import Metrics
     from schemas.settings import ScoreSettings
 
 app = typer.Typer(no_args_is_help=True, help="Run a flow.")
@@ -21,13 +21,13 @@ def score(
     """Score every game the moment a line moves; resumes where it was stopped or killed."""
     import logging
     import signal
-    from threading import Event
+    from threading import Event, Thread
 
     from deploy.stack import resolve
     from flows.connectors.kafka import SCORE_GROUP, KafkaSink, KafkaSource
     from flows.connectors.redis import FeatureSink
     from flows.connectors.topics import ensure_topics
-    from flows.models import current_models
+    from flows.models import ModelWatch, current_models, registry_of
     from flows.score import run, score_flow
     from flows.steps.score import Scorer
     from schemas.settings import Settings
@@ -35,23 +35,29 @@ def score(
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     settings = resolve(Settings.read())
-    scorer = Scorer(settings, current_models(settings))
+    models = current_models(settings)
+    scorer = Scorer(settings, models)
     ensure_topics(settings.kafka)
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    meter = _meter(settings.score)
+    watch = ModelWatch(registry_of(settings), scorer, models, meter)
+    Thread(
+        target=watch.follow, args=(settings.mlflow.poll_seconds, stop), name="models", daemon=True
+    ).start()
     flow = score_flow(
         settings,
         source=KafkaSource(settings.kafka, INPUTS, group=SCORE_GROUP, stopping=stop.is_set),
         messages=KafkaSink(settings.kafka),
         features=FeatureSink(settings.redis),
         scorer=scorer,
-        meter=_meter(settings.score),
+        meter=meter,
     )
     run(flow, recovery or settings.home / "recovery" / "score")
 
 
-def _meter(settings: "ScoreSettings") -> "Meter | None":
+def _meter(settings: "ScoreSettings") -> "Metrics | None":
     """Metrics on the port that is set; none where none is."""
     if settings.metrics_port is None:
         return None

@@ -4,37 +4,99 @@ MLflow is imported inside the functions: it costs seconds, and neither `--help` 
 the cache may pay for it.
 """
 
+import json
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from models.boosters.golden import Golden
+from models.boosters.parameters import BoosterParameters
 from models.boosters.scoring import TargetModel
 from models.boosters.training import Trained
+from models.provenance import code_revision, signature_file
 from schemas.errors import ConfigError, DependencyDown, ModelRefused
 from schemas.markets import Target
 from schemas.settings import MlflowSettings
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
 
 EXPERIMENT = "steamline"
-CHAMPION = "champion"
+CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+ALIASES = (CHAMPION, CHALLENGER, PREVIOUS)
+PASSED, FORCED = "passed", "forced"
+GATE, REASON, VERDICT = "steamline.gate", "steamline.reason", "steamline.verdict"
+"""Tags of a version: how it was promoted (absent: not at all), why by force, the gate's words."""
+NAME = "steamline.name"
+"""Tag: the version as messages name it."""
 ANSWER_SECONDS = 5.0
 _PORTS = {"postgresql": 5432, "http": 80, "https": 443}
+_ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+"""No such model; a model without this alias or version."""
 
 
 def registered_name(target: Target) -> str:
     return f"steamline-{target.value}"
 
 
+@dataclass(frozen=True)
+class Version:
+    """One version of one target's model, as the registry knows it."""
+
+    target: Target
+    number: str
+    run_id: str
+    created_us: int
+    aliases: tuple[str, ...]
+    tags: Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        """As messages name it."""
+        return self.tags.get(NAME, self.number)
+
+    @property
+    def paper(self) -> bool:
+        """It has neither passed the gate nor been forced past it."""
+        return self.tags.get(GATE) not in (PASSED, FORCED)
+
+
+@dataclass(frozen=True)
+class Logged:
+    """What was logged when a version was made."""
+
+    parameters: Mapping[str, str]
+    metrics: Mapping[str, float]
+    importances: Mapping[str, float]
+
+    def recipe(self) -> tuple[BoosterParameters, int, int | None]:
+        """Booster parameters, seed and window in days that made it.
+
+        Raises ModelRefused where these were not logged.
+        """
+        usual = asdict(BoosterParameters())
+        try:
+            made = BoosterParameters(
+                **{name: type(value)(self.parameters[name]) for name, value in usual.items()}
+            )
+            window = self.parameters["window_days"]
+            return made, int(self.parameters["seed"]), None if window == "None" else int(window)
+        except (KeyError, ValueError) as bad:
+            raise ModelRefused(f"how the model was trained was not logged: {bad}") from None
+
+
 class Registry:
-    """One MLflow tracking server or database, and the disk cache of what was loaded from it."""
+    """One MLflow tracking server or database, and the disk cache of what was loaded from it.
+
+    Every method but `cached` and `remember` raises DependencyDown when it does not answer.
+    """
 
     def __init__(self, settings: MlflowSettings, cache: Path) -> None:
         if settings.tracking_uri is None:
@@ -50,8 +112,11 @@ class Registry:
     @contextmanager
     def _client(self) -> "Iterator[MlflowClient]":
         import logging
+        import os
 
         self._require_answer()
+        # Four files need no bar in a worker's log.
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         # Its database migrations report each step as if something were wrong.
         logging.getLogger("alembic").setLevel(logging.WARNING)
         logging.getLogger("mlflow").setLevel(logging.WARNING)
@@ -65,8 +130,6 @@ class Registry:
             said = str(down).partition("\n")[0]
             raise DependencyDown(f"model registry does not answer: {said}") from None
         except MlflowException as bad:
-            if bad.error_code == "RESOURCE_DOES_NOT_EXIST":
-                raise
             raise DependencyDown(f"model registry: {bad}") from None
 
     def _require_answer(self) -> None:
@@ -85,11 +148,14 @@ class Registry:
                 f"model registry does not answer: {where.hostname}:{port}: {down}"
             ) from None
 
-    def publish(self, trained: list[Trained], seed: int) -> list[TargetModel]:
-        """Log each model with its parameters and scores, and make it the champion."""
+    def publish(
+        self, trained: list[Trained], seed: int, window_days: int | None = None
+    ) -> list[Version]:
+        """Log each model with all that is known of it, as its target's challenger."""
         with self._client() as client:
             experiment = self._experiment(client)
-            return [self._publish_one(client, experiment, one, seed) for one in trained]
+            recipe = {"seed": seed, "window_days": window_days}
+            return [self._publish_one(client, experiment, one, recipe) for one in trained]
 
     def _experiment(self, client: "MlflowClient") -> str:
         found = client.get_experiment_by_name(EXPERIMENT)
@@ -98,85 +164,192 @@ class Registry:
         return str(client.create_experiment(EXPERIMENT, artifact_location=self._artifacts))
 
     def _publish_one(
-        self, client: "MlflowClient", experiment: str, trained: Trained, seed: int
-    ) -> TargetModel:
+        self, client: "MlflowClient", experiment: str, trained: Trained, recipe: dict[str, Any]
+    ) -> Version:
         from mlflow.exceptions import MlflowException
 
         card = trained.model.card
         name = registered_name(card.target)
-        run = client.create_run(experiment, run_name=name)
+        run = client.create_run(experiment, run_name=name, tags=code_revision())
         run_id = run.info.run_id
-        for key, value in {
-            **asdict(trained.parameters),
-            **_flat(asdict(card)),
-            "seed": seed,
-        }.items():
-            client.log_param(run_id, key, value)
+        for key, value in {**asdict(trained.parameters), **asdict(card), **recipe}.items():
+            client.log_param(run_id, key, str(value))
         client.log_metric(run_id, "trees", trained.trees)
         client.log_metric(run_id, "games", trained.games)
         for who, score in trained.held_out.items():
             client.log_metric(run_id, f"{who}_log_loss", score.log_loss)
             client.log_metric(run_id, f"{who}_brier", score.brier)
-        with tempfile.TemporaryDirectory() as folder:
-            trained.model.write(Path(folder))
-            client.log_artifacts(run_id, folder, "model")
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch)
+            trained.model.write(folder)
+            trained.golden.write(folder)
+            signature_file(folder, run_id)
+            client.log_artifacts(run_id, scratch, "model")
+        client.log_dict(run_id, trained.model.importances(), "importances.json")
         client.set_terminated(run_id)
         try:
             client.get_registered_model(name)
         except MlflowException:
             client.create_registered_model(name)
         version = client.create_model_version(name, f"{run.info.artifact_uri}/model", run_id=run_id)
-        client.set_registered_model_alias(name, CHAMPION, version.version)
-        model = TargetModel(trained.model.text, card, str(version.version))
-        self._remember(model, str(version.version))
-        return model
+        named = TargetModel(trained.model.text, card, str(version.version)).version
+        client.set_model_version_tag(name, version.version, NAME, named)
+        client.set_registered_model_alias(name, CHALLENGER, version.version)
+        return _version(card.target, client.get_model_version(name, version.version))
 
-    def champions(self) -> list[TargetModel]:
-        """The current champion of every target, from the registry; also refreshes the cache.
-
-        Raises DependencyDown when the registry does not answer, ModelRefused without champions.
-        """
+    def find(self, target: Target, alias_or_number: str) -> Version | None:
+        """None where there is no such version."""
         from mlflow.exceptions import MlflowException
 
+        name = registered_name(target)
         with self._client() as client:
-            models = []
-            for target in Target:
-                name = registered_name(target)
-                try:
-                    version = client.get_model_version_by_alias(name, CHAMPION)
-                except MlflowException as bad:
-                    # The first: no such model; the second: a model without this alias.
-                    if bad.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-                        raise
-                    raise ModelRefused(
-                        f"no champion for {target}: run `steamline model train`"
-                    ) from None
-                with tempfile.TemporaryDirectory() as folder:
-                    path = client.download_artifacts(str(version.run_id), "model", folder)
-                    model = TargetModel.read(Path(path), str(version.version))
-                self._remember(model, str(version.version))
-                models.append(model)
-            return models
+            try:
+                if alias_or_number in ALIASES:
+                    found = client.get_model_version_by_alias(name, alias_or_number)
+                else:
+                    found = client.get_model_version(name, alias_or_number)
+            except MlflowException as bad:
+                if bad.error_code not in _ABSENT:
+                    raise
+                return None
+            return _version(target, found)
 
-    def _folder(self, target: Target) -> Path:
-        return self._cache / target.value
+    def versions(self, target: Target) -> list[Version]:
+        """All, the newest first."""
+        with self._client() as client:
+            found = client.search_model_versions(f"name = '{registered_name(target)}'")
+            # A search leaves out the aliases.
+            whole = [client.get_model_version(one.name, one.version) for one in found]
+        return sorted((_version(target, one) for one in whole), key=lambda one: -int(one.number))
 
-    def _remember(self, model: TargetModel, number: str) -> None:
-        folder = self._folder(model.card.target)
-        fresh = folder.with_suffix(".new")
-        shutil.rmtree(fresh, ignore_errors=True)
-        model.write(fresh)
-        (fresh / "number").write_text(number)
-        shutil.rmtree(folder, ignore_errors=True)
-        fresh.rename(folder)
+    def logged(self, version: Version) -> Logged:
+        with self._client() as client:
+            data = client.get_run(version.run_id).data
+            with tempfile.TemporaryDirectory() as folder:
+                gains = client.download_artifacts(version.run_id, "importances.json", folder)
+                return Logged(data.params, data.metrics, json.loads(Path(gains).read_text()))
+
+    def load(self, version: Version) -> TargetModel:
+        """Raises ModelRefused where it is damaged, or does not say what it said when made."""
+        with self._client() as client, tempfile.TemporaryDirectory() as folder:
+            from mlflow.exceptions import MlflowException
+
+            try:
+                path = client.download_artifacts(version.run_id, "model", folder)
+            except (MlflowException, OSError) as gone:
+                raise ModelRefused(
+                    f"{version.target} model {version.number}: its files cannot be had: {gone}"
+                ) from None
+            return _open(Path(path), version.target, version.number, version.paper)
+
+    def promote(self, version: Version, tags: Mapping[str, str]) -> None:
+        """Make it the champion, and the champion before it the previous one."""
+        name = registered_name(version.target)
+        before = self.find(version.target, CHAMPION)
+        challenger = self.find(version.target, CHALLENGER)
+        with self._client() as client:
+            for key, value in tags.items():
+                client.set_model_version_tag(name, version.number, key, value)
+            if before is not None and before.number != version.number:
+                client.set_registered_model_alias(name, PREVIOUS, before.number)
+            client.set_registered_model_alias(name, CHAMPION, version.number)
+            if challenger is not None and challenger.number == version.number:
+                client.delete_registered_model_alias(name, CHALLENGER)
+
+    def note(self, version: Version, tags: Mapping[str, str], metrics: Mapping[str, float]) -> None:
+        """Write down what a judgement found."""
+        with self._client() as client:
+            for key, value in tags.items():
+                client.set_model_version_tag(
+                    registered_name(version.target), version.number, key, value
+                )
+            for key, number in metrics.items():
+                client.log_metric(version.run_id, key, number)
+
+    def rollback(self, target: Target) -> Version:
+        """The previous champion is the champion again, and the other way round.
+
+        Raises ModelRefused where there was none.
+        """
+        previous = self.find(target, PREVIOUS)
+        if previous is None:
+            raise ModelRefused(f"{target}: there is no previous champion to go back to")
+        self.promote(previous, {})
+        return previous
+
+    def champions(self) -> list[TargetModel]:
+        """The current champion of every target, from the registry.
+
+        Raises ModelRefused where one is missing or damaged.
+        """
+        return [self.load(self.champion(target)) for target in Target]
+
+    def champion(self, target: Target) -> Version:
+        """Raises ModelRefused where there is none."""
+        found = self.find(target, CHAMPION)
+        if found is None:
+            raise ModelRefused(f"no champion for {target}: run `steamline model train`")
+        return found
+
+    def remember(self, models: Iterable[TargetModel]) -> None:
+        """Keep them for a start without the registry; a kill at any moment leaves a whole one."""
+        for model in models:
+            folder = self._cache / model.card.target.value
+            folder.mkdir(parents=True, exist_ok=True)
+            number = model.version.partition("-")[0]
+            golden = model.golden
+            assert golden is not None, "only what was loaded is remembered"
+            fresh = Path(tempfile.mkdtemp(prefix=f"{model.version}.", dir=folder))
+            model.write(fresh)
+            golden.write(fresh)
+            pointer = fresh / "current"
+            pointer.write_text(
+                json.dumps({"folder": fresh.name, "number": number, "paper": model.paper})
+            )
+            pointer.replace(folder / "current")
+            for old in folder.iterdir():
+                if old.is_dir() and old != fresh:
+                    shutil.rmtree(old, ignore_errors=True)
 
     def cached(self) -> list[TargetModel]:
-        """The champions as last seen, from disk; empty where a target was never loaded."""
-        folders = [self._folder(target) for target in Target]
-        if not all((folder / "number").exists() for folder in folders):
-            return []
-        return [TargetModel.read(folder, (folder / "number").read_text()) for folder in folders]
+        """The champions as last taken, from disk; empty where a target was never loaded.
+
+        Raises ModelRefused where one is damaged.
+        """
+        models = []
+        for target in Target:
+            folder = self._cache / target.value
+            try:
+                current = json.loads((folder / "current").read_text())
+                path, number, paper = (
+                    folder / current["folder"],
+                    current["number"],
+                    current["paper"],
+                )
+            except FileNotFoundError:
+                return []
+            except (OSError, ValueError, KeyError, TypeError) as bad:
+                raise ModelRefused(f"model cache {folder} cannot be read: {bad}") from None
+            # Fail closed: nothing but a plain no makes stakes real.
+            models.append(_open(path, target, number, paper is not False))
+        return models
 
 
-def _flat(card: dict[str, Any]) -> dict[str, str]:
-    return {key: str(value) for key, value in card.items()}
+def _open(folder: Path, target: Target, number: str, paper: bool) -> TargetModel:
+    model = TargetModel.read(folder, number, paper)
+    if model.card.target is not target:
+        raise ModelRefused(f"{target} model {number} is one of {model.card.target}")
+    model.golden = Golden.read(folder)
+    model.golden.check(model)
+    return model
+
+
+def _version(target: Target, found: "ModelVersion") -> Version:
+    return Version(
+        target,
+        str(found.version),
+        str(found.run_id),
+        int(found.creation_timestamp) * 1_000,
+        tuple(sorted(found.aliases)),
+        dict(found.tags),
+    )

@@ -106,6 +106,7 @@ class Refusal(StrEnum):
     NO_PREDICTION = "no_prediction"
     EDGE_TOO_SMALL = "edge_too_small"
     INCOMPLETE = "incomplete"
+    UNPROMOTED_MODEL = "unpromoted_model"
 
 
 class Stake(Message):
@@ -128,6 +129,9 @@ class Stake(Message):
     """`fraction` of the bankroll, in its currency."""
     refusals: list[Refusal]
     """Empty exactly when `fraction` is above zero."""
+    paper: bool = False
+    """From a model that has not passed the gate: to be watched, never to be bet. Above zero only
+    where the operator asked for such stakes."""
 
 
 class AlertKind(StrEnum):
@@ -138,16 +142,18 @@ class AlertKind(StrEnum):
     LINE_FREEZE = "line_freeze"
     ARBITRAGE = "arbitrage"
     LEADER_MOVE = "leader_move"
+    MODEL_REFUSED = "model_refused"
 
 
 LOCKS = frozenset((AlertKind.LOCKED, AlertKind.UNLOCKED))
-"""Kinds about the whole game: betting has closed, or is open again. All others are signals."""
+"""Kinds about the whole game: betting has closed, or is open again."""
 
 
 class Alert(Message):
-    """Betting has closed or reopened, or a signal has begun in one market.
+    """Betting has closed or reopened, a signal has begun in one market, or a model was refused.
 
-    A signal is told once, at the position where it begins, and again only after it has ended.
+    A signal is told once, at the position where it begins, and again only after it has ended. A
+    refused model is told once, with the next game that is scored, by the one that stays.
     """
 
     alert_id: str

@@ -78,6 +78,8 @@ class MlflowSettings(Section):
     """An MLflow server or its database; without it the local stack's Postgres is used."""
     artifacts: str | None = None
     """Where model files go; without it `STEAMLINE_HOME/mlflow`."""
+    poll_seconds: float = Field(default=10.0, gt=0.0)
+    """How often a worker looks whether the champions have changed."""
 
 
 class ScoreSettings(Section):
@@ -116,6 +118,9 @@ class StakingSettings(Section):
     """Cap of one bet, share of the bankroll."""
     min_completeness: float = Field(default=0.4, ge=0.0, le=1.0)
     """Share of known features below which nothing is staked."""
+    paper: bool = False
+    """Size stakes of models that have not passed the gate too, marked `paper`: to be watched, not
+    bet. Without it they are refused as `unpromoted_model`."""
 
 
 class AlertSettings(Section):

@@ -149,6 +149,8 @@ class Trained:
         return clean_env() | {
             "STEAMLINE_HOME": str(self.home),
             "STEAMLINE_MLFLOW_TRACKING_URI": self.tracking_uri,
+            # So few games promote no model, and stakes are to be seen.
+            "STEAMLINE_STAKING_PAPER": "true",
         }
 
 

@@ -65,12 +65,13 @@ export const utc = (us) => `${new Date(us / 1000).toISOString().slice(0, 19).rep
 export const REFUSALS = {
   locked: "Locked", stale_odds: "Odds too old", no_price: "No price",
   no_prediction: "No prediction", edge_too_small: "Edge too small",
-  incomplete: "Too little data",
+  incomplete: "Too little data", unpromoted_model: "Model not promoted",
 };
 
 export const SIGNALS = {
   steam: "Steam", reverse_line: "Reverse", line_freeze: "Freeze",
   arbitrage: "Arbitrage", leader_move: "Sharp lead",
+  model_refused: "Model refused",
 };
 
 export const MARKET_NAMES = { moneyline: "Moneyline", run_line: "Run line", total: "Total runs" };

@@ -298,7 +298,7 @@ class SideRow {
     let why = "";
     if (bet) {
       why = `${sideLabel(game, { ...one, line: stake.line ?? one.line }, stake.side)} `
-        + `${f.price(stake.price, format)} ${f.bookName(stake.book)} · ${f.percent(stake.fraction, 2)}`;
+        + `${f.price(stake.price, format)} ${f.bookName(stake.book)} · ${f.percent(stake.fraction, 2)}${stake.paper ? " · paper, no bet" : ""}`;
     } else if (stake) {
       why = stake.refusals.map((reason) => f.REFUSALS[reason] ?? reason).join(", ");
     }

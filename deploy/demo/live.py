@@ -111,5 +111,5 @@ def _stake(stake: dict[str, Any] | None) -> str:
     if stake is None:
         return "-"
     if stake["amount"] > 0:
-        return f"{stake['amount']:.2f} {stake['side']}"
+        return f"{stake['amount']:.2f} {stake['side']}{' (paper)' if stake['paper'] else ''}"
     return ", ".join(stake["refusals"])

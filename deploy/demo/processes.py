@@ -74,6 +74,8 @@ class Run:
             **os.environ,
             "STEAMLINE_KAFKA_PREFIX": self.settings.kafka.prefix,
             "STEAMLINE_REDIS_PREFIX": f"{self.settings.redis.prefix}:{self.name}",
+            # Its models are fresh from training; stakes are marked so.
+            "STEAMLINE_STAKING_PAPER": "true",
         }
         with self.log.open("ab") as log:
             self._children.append(

@@ -2,13 +2,16 @@
 
 import json
 from collections import Counter as Tally
+from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 from flows.steps.records import Outgoing, Record
 from flows.steps.score import Scored
+from models.boosters.scoring import TargetModel
 from models.features.catalogue import Category, Source
 from schemas.errors import ConfigError
+from schemas.markets import Target
 from schemas.time import US_PER_SECOND
 from schemas.topics import Topic
 
@@ -17,7 +20,10 @@ _SHARES = tuple(step / 10 for step in range(1, 11))
 
 
 class Metrics:
-    """A `flows.score.Meter`. Counters start at 0 with the process, as Prometheus expects."""
+    """A `flows.score.Meter` and a `flows.models.ModelMeter`.
+
+    Counters start at 0 with the process, as Prometheus expects.
+    """
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -39,6 +45,28 @@ class Metrics:
         self._rows = Counter(
             "steamline_scored_rows",
             "Positions of games that were priced.",
+            registry=self.registry,
+        )
+        self._model = Gauge(
+            "steamline_model",
+            "1 for the model that scores a target.",
+            ["target", "version", "paper"],
+            registry=self.registry,
+        )
+        self._swaps = Counter(
+            "steamline_model_swaps", "Models taken while running.", registry=self.registry
+        )
+        self._refused = Counter(
+            "steamline_models_refused",
+            "Champions that were not taken.",
+            ["target"],
+            registry=self.registry,
+        )
+        for target in Target:
+            self._refused.labels(target.value)
+        self._registry_up = Gauge(
+            "steamline_registry_up",
+            "Whether the model registry answered when last asked.",
             registry=self.registry,
         )
         self._vectors = Counter(
@@ -89,6 +117,18 @@ class Metrics:
                 self._letters.labels(json.loads(message.value)["reason"]).inc()
             elif message.topic is Topic.ALERTS:
                 self._alerts.labels(json.loads(message.value)["kind"]).inc()
+
+    def models_taken(self, models: Sequence[TargetModel], swapped: int) -> None:
+        self._model.clear()
+        for one in models:
+            self._model.labels(one.card.target.value, one.version, str(one.paper).lower()).set(1)
+        self._swaps.inc(swapped)
+
+    def model_refused(self, target: Target) -> None:
+        self._refused.labels(target.value).inc()
+
+    def registry_answers(self, answers: bool) -> None:
+        self._registry_up.set(answers)
 
     def serve(self, host: str, port: int) -> int:
         """As the function `serve`."""

@@ -1,6 +1,7 @@
 """Games to predictions, stakes and feature blobs: one kernel call and one predict a target."""
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ from models.features.signals import Signals
 from models.features.stored import pack
 from models.staking.guards import Candidate, refusals
 from models.staking.kelly import edge, kelly_fraction
-from schemas.decisions import FeatureHeader, Prediction, SideQuote, Stake
+from schemas.decisions import Alert, AlertKind, FeatureHeader, Prediction, SideQuote, Stake
 from schemas.markets import MARKET_OF, PRICED_BY, SIDES, Market, Target
 from schemas.settings import Settings, StakingSettings
 from schemas.time import US_PER_MS, US_PER_SECOND
@@ -46,23 +47,52 @@ class _Row:
     outcomes: dict[Target, Outcome]
     quoted_books: list[int]
     """Per market: books with a price up, stale ones included."""
+    models: Mapping[Target, TargetModel]
+    """That made the outcomes."""
+
+
+class RefusedModel(NamedTuple):
+    """A champion that a worker does not take."""
+
+    target: Target
+    number: str
+    """Of the version, in the registry."""
+    why: str
 
 
 class Scorer:
-    """Scores batches of games with one set of models."""
+    """Scores batches of games, each with one set of models."""
 
     def __init__(self, settings: Settings, models: Sequence[TargetModel]) -> None:
         """Raises ModelRefused for a model of another feature set."""
         self._features = FeatureSet.of(settings)
         self._signals = Signals(settings.alerts, settings.books)
-        self._models = {model.card.target: model for model in models}
         self._staking: StakingSettings = settings.staking
         self._books = settings.books
         self._ttl_seconds = int(settings.redis.ttl_hours * 3600)
+        self._refused: deque[RefusedModel] = deque()
+        self.swap(models)
+
+    def swap(self, models: Sequence[TargetModel]) -> None:
+        """From the next batch on, score with these; may be called from another thread.
+
+        Raises ModelRefused, and changes nothing, for a model of another feature set.
+        """
         for model in models:
-            model.check(self._features.hash, len(NAMES))
+            self.check(model)
+        # One reference: a batch that is being scored goes on with the set it began with.
+        self._models = {model.card.target: model for model in models}
+
+    def check(self, model: TargetModel) -> None:
+        """Raises ModelRefused for a model of another feature set."""
+        model.check(self._features.hash, len(NAMES))
+
+    def tell(self, refused: RefusedModel) -> None:
+        """Say so with the next game that is scored; may be called from another thread."""
+        self._refused.append(refused)
 
     def __call__(self, tasks: Sequence[ToScore]) -> Scored:
+        models = self._models
         rows = np.frombuffer(b"".join(task.record for task in tasks), GAME)
         view = self._features.view(rows)
         vectors = self._features.vectors(rows, view)
@@ -72,9 +102,13 @@ class Scorer:
             target: model.outcomes(
                 vectors, view.consensus[:, COLUMN_OF[target]], view.line[:, COLUMN_OF[target]]
             )
-            for target, model in self._models.items()
+            for target, model in models.items()
         }
         out: list[Outgoing] = []
+        if tasks:
+            while self._refused:
+                refused = self._refused.popleft()
+                out.append(_refusal(tasks[0], refused, models[refused.target].version))
         newest: dict[str, int] = {}
         for index, task in enumerate(tasks):
             priced = {
@@ -82,7 +116,7 @@ class Scorer:
                 for target, column in outcomes.items()
                 if task.lock_reason is None and (outcome := column[index]) is not None
             }
-            row = _Row(task, complete[index], priced, quoted[index])
+            row = _Row(task, complete[index], priced, quoted[index], models)
             quotes = {
                 market: self._best(view, index, market, priced.get(target))
                 for market, target in PRICED_BY.items()
@@ -137,7 +171,7 @@ class Scorer:
         index: int,
         quotes: dict[Market, list[SideQuote]],
     ) -> Outgoing:
-        task, model, column = row.task, self._models[target], COLUMN_OF[target]
+        task, model, column = row.task, row.models[target], COLUMN_OF[target]
         message = Prediction.model_construct(
             game_id=task.game_id,
             position=task.position,
@@ -170,7 +204,9 @@ class Scorer:
     ) -> Outgoing:
         task, staking, column = row.task, self._staking, MARKET_INDEX[market]
         target = PRICED_BY[market]
-        outcome = row.outcomes.get(target)
+        model, outcome = row.models[target], row.outcomes.get(target)
+        # What simulated games have shown says nothing about real ones.
+        paper = model.paper or (model.card.simulated and not task.simulated)
         best = max(quotes, key=lambda quote: quote.edge or 0.0) if outcome else None
         chance = outcome.probability if outcome else None
         refused = refusals(
@@ -181,6 +217,7 @@ class Scorer:
                 best=best,
                 probability=chance,
                 completeness=row.completeness,
+                paper=paper,
             ),
             staking,
         )
@@ -191,15 +228,16 @@ class Scorer:
             full = kelly_fraction(wins, best.price)
             if not refused:
                 fraction = min(full * staking.fraction, staking.max_fraction)
-        version = self._models[target].version
+        # A model may be promoted between two runs: one id must not stand for both.
+        stake_id = f"{task.game_id}:{task.position}:{market.value}:{model.version}:{staking.name}"
         message = Stake.model_construct(
             game_id=task.game_id,
             position=task.position,
             as_of_us=task.as_of_us,
             simulated=task.simulated,
-            stake_id=f"{task.game_id}:{task.position}:{market.value}:{version}:{staking.name}",
+            stake_id=f"{stake_id}:paper" if paper else stake_id,
             market=market,
-            model_version=version,
+            model_version=model.version,
             bankroll=staking.name,
             side=best.side if best else None,
             book=best.book if best else None,
@@ -213,6 +251,7 @@ class Scorer:
             fraction=fraction,
             amount=round(fraction * staking.bankroll, 2),
             refusals=refused,
+            paper=paper,
         )
         return Outgoing.of(Topic.STAKES, task.game_id, message.stake_id, task.as_of_us, message)
 
@@ -245,3 +284,19 @@ class Scorer:
         left = max(task.start_us - task.as_of_us, 0) // US_PER_SECOND
         expires = left + self._ttl_seconds
         return FeatureBlob(task.game_id, expires, header, pack(header, vector))
+
+
+def _refusal(task: ToScore, refused: RefusedModel, stays: str) -> Outgoing:
+    alert = Alert(
+        alert_id=f"{task.game_id}:{task.position}:{AlertKind.MODEL_REFUSED.value}"
+        f":{refused.target.value}:{refused.number}",
+        game_id=task.game_id,
+        position=task.position,
+        as_of_us=task.as_of_us,
+        simulated=task.simulated,
+        kind=AlertKind.MODEL_REFUSED,
+        detail=f"{refused.target} champion {refused.number} is refused, {stays} stays: "
+        f"{refused.why}",
+        market=MARKET_OF[refused.target],
+    )
+    return Outgoing.of(Topic.ALERTS, task.game_id, alert.alert_id, task.as_of_us, alert)

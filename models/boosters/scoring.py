@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,10 +12,14 @@ from models.boosters.calibration import IDENTITY, Calibration
 from models.boosters.laws import Kind, Law
 from models.boosters.lightgbm_alone import lightgbm
 from models.features.arrays import Array, known
+from models.features.catalogue import NAMES
 from models.features.layout import MARKET_INDEX
 from models.odds import logit, sigmoid
 from schemas.errors import ModelRefused
 from schemas.markets import MARKET_OF, Target
+
+if TYPE_CHECKING:
+    from models.boosters.golden import Golden
 
 COLUMN_OF: dict[Target, int] = {
     target: MARKET_INDEX[market] for target, market in MARKET_OF.items()
@@ -105,9 +109,13 @@ def mark(kind: Kind, line: Array) -> Array:
 class TargetModel:
     """One target's booster, loaded and checked."""
 
-    def __init__(self, booster_text: str, card: ModelCard, number: str) -> None:
+    def __init__(self, booster_text: str, card: ModelCard, number: str, paper: bool = True) -> None:
+        """paper: it has not passed the gate, so its stakes are no bets."""
         self.card = card
         self.text = booster_text
+        self.paper = paper
+        self.golden: Golden | None = None
+        """Of one that was loaded: what it has been held against."""
         # Registry numbers start again with a new registry; the digest keeps versions apart.
         self.version = f"{number}-{_digest(booster_text)[:8]}"
         if _END not in booster_text:
@@ -149,7 +157,11 @@ class TargetModel:
         if not len(vectors):
             nothing = np.empty(0)
             return Said(nothing, nothing, None if self.card.law is None else nothing)
-        learned = self._booster.predict(vectors, raw_score=True, num_threads=1)
+        try:
+            learned = self._booster.predict(vectors, raw_score=True, num_threads=1)
+        except lightgbm.basic.LightGBMError as bad:  # vectors of another width
+            said = str(bad).partition("\n")[0]
+            raise ModelRefused(f"{self.card.target} model {self.version}: {said}") from None
         assert isinstance(learned, np.ndarray)
         if not np.isfinite(learned).all():
             raise ModelRefused(f"{self.card.target} model {self.version} predicts NaN")
@@ -181,6 +193,11 @@ class TargetModel:
             self._anchors.update(zip(new, found.tolist(), strict=True))
         return np.array([self._anchors[key] for key in keys])
 
+    def importances(self) -> dict[str, float]:
+        """Feature -> gain of all its splits, largest first; those that are never split left out."""
+        gains = zip(NAMES, self._booster.feature_importance("gain").tolist(), strict=True)
+        return dict(sorted(((n, g) for n, g in gains if g > 0.0), key=lambda one: -one[1]))
+
     def write(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "booster.txt").write_text(self.text)
@@ -188,7 +205,7 @@ class TargetModel:
         (folder / "card.json").write_text(json.dumps(fields, indent=2))
 
     @classmethod
-    def read(cls, folder: Path, number: str) -> "TargetModel":
+    def read(cls, folder: Path, number: str, paper: bool = True) -> "TargetModel":
         """Raises ModelRefused for files that are missing or make no sense."""
         try:
             fields = json.loads((folder / "card.json").read_text())
@@ -207,4 +224,4 @@ class TargetModel:
             raise ModelRefused(f"model in {folder} cannot be read: {bad}") from None
         if _digest(text) != digest:
             raise ModelRefused(f"model in {folder} is damaged: its digest does not fit its card")
-        return cls(text, card, number)
+        return cls(text, card, number, paper)

@@ -8,6 +8,7 @@ import numpy as np
 from models.boosters.binned import Binned
 from models.boosters.calibration import IDENTITY, choose
 from models.boosters.dataset import TrainingSet
+from models.boosters.golden import Golden
 from models.boosters.laws import Law, fit_law
 from models.boosters.lightgbm_alone import lightgbm
 from models.boosters.objective import objective
@@ -53,6 +54,8 @@ class Trained:
     held_out: dict[str, Score]
     """`model` and `market` on the newest games, which the model has not seen."""
     parameters: BoosterParameters
+    golden: Golden
+    """Of the newest games."""
 
 
 def fit(
@@ -145,12 +148,16 @@ def train_target(
         )
     binned = binned or Binned(data.vectors, ~judge)
     found = fit(task, data, ~judge, binned, origin, seed, parameters)
+    newest = judge & usable
     return Trained(
         model=found.model,
         trees=found.trees,
         games=games,
-        held_out=_judge(task, found.model, data, judge & usable),
+        held_out=_judge(task, found.model, data, newest),
         parameters=parameters,
+        golden=Golden.of(
+            found.model, data.vectors[newest], task.consensus[newest], task.line[newest]
+        ),
     )
 
 

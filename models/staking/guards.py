@@ -20,6 +20,8 @@ class Candidate:
     probability: float | None
     """Of winning on the home or over side, given no push."""
     completeness: float
+    paper: bool
+    """The model has not passed the gate on games of this kind."""
 
 
 def locked(candidate: Candidate, _: StakingSettings) -> bool:
@@ -53,6 +55,11 @@ def edge_too_small(candidate: Candidate, settings: StakingSettings) -> bool:
     return edge is not None and (edge < settings.min_edge or edge <= 0.0)
 
 
+def unpromoted_model(candidate: Candidate, settings: StakingSettings) -> bool:
+    """The model has not shown that it beats the price, and paper stakes were not asked for."""
+    return candidate.paper and not settings.paper
+
+
 GUARDS: dict[Refusal, Callable[[Candidate, StakingSettings], bool]] = {
     Refusal.LOCKED: locked,
     Refusal.NO_PRICE: no_price,
@@ -60,6 +67,7 @@ GUARDS: dict[Refusal, Callable[[Candidate, StakingSettings], bool]] = {
     Refusal.NO_PREDICTION: no_prediction,
     Refusal.INCOMPLETE: incomplete,
     Refusal.EDGE_TOO_SMALL: edge_too_small,
+    Refusal.UNPROMOTED_MODEL: unpromoted_model,
 }
 
 

@@ -29,8 +29,8 @@ CREATE DOMAIN game_status AS text
     CHECK (VALUE IN ('scheduled', 'live', 'final', 'postponed', 'suspended', 'cancelled'));
 CREATE DOMAIN alert_kind AS text
     CHECK (VALUE IN ('locked', 'unlocked', 'steam', 'reverse_line', 'line_freeze', 'arbitrage',
-                     'leader_move'));
+                     'leader_move', 'model_refused'));
 CREATE DOMAIN refusals AS text[]
     CHECK (VALUE <@ ARRAY['locked', 'stale_odds', 'no_price', 'no_prediction', 'edge_too_small',
-                          'incomplete']
+                          'incomplete', 'unpromoted_model']
            AND array_position(VALUE, NULL) IS NULL);

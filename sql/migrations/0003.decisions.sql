@@ -79,6 +79,7 @@ CREATE TABLE stakes (
     fraction probability NOT NULL,
     amount double precision NOT NULL CHECK (amount >= 0.0 AND amount < 'Infinity'),
     refusals refusals NOT NULL,
+    paper boolean NOT NULL,
     source short_name NOT NULL,
     topic text NOT NULL,
     "partition" integer,

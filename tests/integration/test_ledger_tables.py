@@ -22,8 +22,9 @@ def db(database: str) -> Iterator[Connection]:
         connection.execute(
             "INSERT INTO stakes (stake_id, game_id, position, as_of, simulated, market,"
             " model_version, bankroll, side, book, price, probability, fraction, amount, refusals,"
-            " source, topic) VALUES ('s1', %s, 1, '2026-07-20', false, 'moneyline', '1', 'main',"
-            " 'home', 'pinnacle', 2.0, 0.6, 0.05, 5.0, '{}', 'score', 'stakes')",
+            " paper, source, topic) VALUES"
+            " ('s1', %s, 1, '2026-07-20', false, 'moneyline', '1', 'main', 'home', 'pinnacle',"
+            " 2.0, 0.6, 0.05, 5.0, '{}', false, 'score', 'stakes')",
             (samples.GAME,),
         )
         connection.execute(

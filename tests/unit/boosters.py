@@ -55,13 +55,14 @@ def card(
         law=LAWS.get(target),
         calibration=calibration,
         data_fingerprint="none",
-        simulated=True,
+        simulated=False,
         trained_until_us=1,
     )
 
 
 def model(target: Target, text: str | None = None, number: str = "1") -> TargetModel:
-    return TargetModel(varied_text() if text is None else text, card(target), number)
+    """One that has passed the gate."""
+    return TargetModel(varied_text() if text is None else text, card(target), number, paper=False)
 
 
 def models(text: str | None = None) -> list[TargetModel]:

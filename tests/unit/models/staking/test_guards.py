@@ -24,6 +24,7 @@ GOOD = Candidate(
     best=quote(0.05),
     probability=0.5,
     completeness=0.9,
+    paper=False,
 )
 NOTHING_PRICED: dict[str, Any] = {"best": None, "probability": None}
 
@@ -36,6 +37,7 @@ def test_a_good_candidate_is_not_refused() -> None:
     ("change", "reason"),
     [
         ({"locked": True}, Refusal.LOCKED),
+        ({"paper": True}, Refusal.UNPROMOTED_MODEL),
         ({"quoted_books": 0, "fresh_books": 0, **NOTHING_PRICED}, Refusal.NO_PRICE),
         ({"fresh_books": 0, **NOTHING_PRICED}, Refusal.STALE_ODDS),
         ({"best": quote(None), "probability": None}, Refusal.NO_PREDICTION),
@@ -67,3 +69,9 @@ def test_every_reason_that_applies_is_given() -> None:
 
 def test_every_reason_code_has_its_rule() -> None:
     assert set(GUARDS) == set(Refusal)
+
+
+def test_stakes_on_paper_are_there_for_those_who_ask() -> None:
+    unpromoted = replace(GOOD, paper=True)
+    assert refusals(unpromoted, StakingSettings(min_completeness=0.4, paper=True)) == []
+    assert refusals(unpromoted, StakingSettings(min_completeness=0.4)) == [Refusal.UNPROMOTED_MODEL]

@@ -1,0 +1,153 @@
+"""Promotion: the gate is asked, its answer is written down, and only then an alias moves."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from flows.connectors.manifest import read_manifest
+from flows.training import read_training_set
+from models.boosters.dataset import TrainingSet
+from models.boosters.walk_forward import folds, walk_forward
+from models.evaluation.compare import differ
+from models.evaluation.gate import GateRules, Verdict, gate
+from models.evaluation.rows import decided
+from models.features.catalogue import NAMES
+from models.features.kernel import FeatureSet
+from models.registry import CHAMPION, FORCED, GATE, PASSED, REASON, VERDICT, Registry, Version
+from schemas.errors import DataMissing, ModelRefused
+from schemas.settings import Settings
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Games on which a recipe can be walked forward."""
+
+    archives: Sequence[Path]
+    settings: Settings
+
+    @cached_property
+    def simulated(self) -> bool:
+        return any(read_manifest(one).simulated for one in self.archives)
+
+    @cached_property
+    def data(self) -> TrainingSet:
+        return read_training_set(self.archives, None, self.settings)
+
+    def rows(self, version: Version, registry: Registry) -> pl.DataFrame:
+        """Out of fold, by models made as this version was made.
+
+        Raises DataMissing where there are too few games, ModelRefused where it is not known how.
+        """
+        parameters, seed, window_days = registry.logged(version).recipe()
+        target = version.target
+        among = folds(self.data, window_days=window_days)
+        return walk_forward(self.data, seed, {target: parameters}, [target], among)
+
+
+def judge(registry: Registry, candidate: Version, evidence: Evidence) -> Verdict:
+    """Whether the candidate may move real stakes; written down with it, good or bad.
+
+    A champion that never passed the gate itself is no bar, and one that was made in the same way
+    makes the same rows: then the price alone decides.
+    Raises ModelRefused for a model that could not score, DataMissing for too few games.
+    """
+    model = registry.load(candidate)
+    model.check(FeatureSet.of(evidence.settings).hash, len(NAMES))
+    if evidence.simulated and not model.card.simulated:
+        raise DataMissing(
+            "simulated games say nothing of a model of real ones: name an archive of real games"
+        )
+    rows = evidence.rows(candidate, registry)
+    champion = registry.find(candidate.target, CHAMPION)
+    against = None
+    if (
+        champion is not None
+        and champion.number != candidate.number
+        and not champion.paper
+        and registry.logged(champion).recipe() != registry.logged(candidate).recipe()
+    ):
+        against = evidence.rows(champion, registry)
+    verdict = gate(rows, against, GateRules())
+    registry.note(candidate, {VERDICT: json.dumps(asdict(verdict))}, _metrics(verdict))
+    return verdict
+
+
+def promote(registry: Registry, candidate: Version, evidence: Evidence) -> Verdict:
+    """Judge it, and make it the champion where it passes."""
+    verdict = judge(registry, candidate, evidence)
+    if verdict.promote:
+        registry.promote(candidate, {GATE: PASSED})
+    return verdict
+
+
+def force(registry: Registry, candidate: Version, reason: str) -> None:
+    """Past the gate, on the word of a person, which is kept.
+
+    Raises ModelRefused for one that is damaged, or without a reason.
+    """
+    if not reason.strip():
+        raise ModelRefused("--force needs a --reason: it is kept with the model")
+    registry.load(candidate)
+    registry.promote(candidate, {GATE: FORCED, REASON: reason.strip()})
+
+
+def differences(
+    registry: Registry, first: Version, second: Version, evidence: Evidence
+) -> dict[str, Any]:
+    """First less second on the same walk-forward rows. Raises as `Evidence.rows`."""
+    keys = ("game_id", "as_of_us", "line")
+    other = evidence.rows(second, registry).select(*keys, pl.col("model").alias("second"))
+    rows = decided(evidence.rows(first, registry), first.target.value).join(
+        other, on=keys, nulls_equal=True, maintain_order="left"
+    )
+    found = differ(rows, "second")
+    return {
+        "target": first.target,
+        "first": first.name,
+        "second": second.name,
+        "first_log_loss": found.model_log_loss,
+        "second_log_loss": found.reference_log_loss,
+        "difference": found.difference,
+        "interval": list(found.interval),
+        "games": found.n,
+    }
+
+
+def start_on_paper(
+    registry: Registry, candidates: Sequence[Version], settings: Settings
+) -> list[Version]:
+    """Make champions of those whose target has none that may, or could, move real stakes.
+
+    It takes nothing from anyone: they predict, and their stakes are refused until they pass.
+    """
+    features, made = FeatureSet.of(settings).hash, []
+    for candidate in candidates:
+        champion = registry.find(candidate.target, CHAMPION)
+        if champion is None or champion.paper or _of_other_features(registry, champion, features):
+            registry.promote(candidate, {})
+            made.append(candidate)
+    return made
+
+
+def _of_other_features(registry: Registry, champion: Version, features: str) -> bool:
+    return registry.logged(champion).parameters.get("feature_set") != features
+
+
+def _metrics(verdict: Verdict) -> dict[str, float]:
+    """Differences in log-loss with their intervals, as MLflow keeps numbers."""
+    found: dict[str, float] = {"gate_games": verdict.numbers["games"]}
+    for who in ("market", CHAMPION):
+        if who in verdict.numbers:
+            one = verdict.numbers[who]
+            low, high = one["interval"]
+            found |= {
+                f"gate_{who}_difference": one["difference"],
+                f"gate_{who}_interval_low": low,
+                f"gate_{who}_interval_high": high,
+            }
+    return found

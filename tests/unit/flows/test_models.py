@@ -1,0 +1,249 @@
+"""The watch: what it takes, what it refuses, and what it says; no registry is needed for that."""
+
+import json
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from flows.models import ModelWatch
+from flows.steps.score import Scorer
+from models.boosters.scoring import TargetModel
+from models.registry import Version
+from schemas.decisions import Alert, AlertKind
+from schemas.errors import DependencyDown, ModelRefused
+from schemas.markets import Target
+from schemas.settings import Settings
+from schemas.topics import Topic
+from tests.unit.boosters import card, constant_text, model, models, varied_text
+from tests.unit.flows.steps.test_score import LENIENT, QUOTED, game_tasks
+
+
+@dataclass
+class Shelf:
+    """A registry that holds what it is given."""
+
+    models: dict[Target, TargetModel | ModelRefused]
+    away: bool = False
+    asked: int = 0
+    loaded: list[Target] = field(default_factory=list)
+    remembered: list[str] = field(default_factory=list)
+
+    def find(self, target: Target, alias: str) -> Version | None:
+        assert alias == "champion"
+        self.asked += 1
+        if self.away:
+            raise DependencyDown("model registry does not answer")
+        there = self.models.get(target)
+        if there is None:
+            return None
+        tags = (
+            {} if isinstance(there, ModelRefused) or there.paper else {"steamline.gate": "passed"}
+        )
+        return Version(target, "9", str(id(there)), 1, (alias,), tags)
+
+    def load(self, version: Version) -> TargetModel:
+        self.loaded.append(version.target)
+        there = self.models[version.target]
+        if isinstance(there, ModelRefused):
+            raise there
+        return there
+
+    def remember(self, models: Sequence[TargetModel]) -> None:
+        self.remembered += [one.version for one in models]
+
+
+@dataclass
+class Counted:
+    taken: list[dict[Target, str]] = field(default_factory=list)
+    swapped: int = 0
+    refused: list[Target] = field(default_factory=list)
+    answers: list[bool] = field(default_factory=list)
+
+    def models_taken(self, models: Sequence[TargetModel], swapped: int) -> None:
+        self.taken.append({one.card.target: one.version for one in models})
+        self.swapped += swapped
+
+    def model_refused(self, target: Target) -> None:
+        self.refused.append(target)
+
+    def registry_answers(self, answers: bool) -> None:
+        self.answers.append(answers)
+
+
+class Stage:
+    def __init__(self) -> None:
+        first = models()
+        self.shelf = Shelf({one.card.target: one for one in first})
+        self.scorer = Scorer(Settings(staking=LENIENT), first)
+        self.meter = Counted()
+        self.watch = ModelWatch(self.shelf, self.scorer, first, self.meter)  # type: ignore[arg-type]
+
+    def score(self) -> tuple[dict[str, str], list[Alert]]:
+        """Target -> version of the next batch, and its alerts of models."""
+        messages = self.scorer(game_tasks(QUOTED)[-1:]).messages
+        versions, alerts = {}, []
+        for one in messages:
+            fields = json.loads(one.value)
+            if one.topic is Topic.PREDICTIONS:
+                versions[fields["target"]] = fields["model_version"]
+            elif one.topic is Topic.ALERTS:
+                alerts.append(Alert.model_validate(fields))
+        return versions, alerts
+
+
+OTHER = varied_text(seed=2)
+
+
+def test_what_has_changed_is_taken_and_what_has_not_is_kept() -> None:
+    stage = Stage()
+    stage.watch.look()
+    before, _ = stage.score()
+    assert stage.meter.swapped == 0
+    new = model(Target.TOTAL, OTHER, "2")
+    stage.shelf.models[Target.TOTAL] = new
+    stage.watch.look()
+    after, alerts = stage.score()
+    assert after == before | {"total": new.version}
+    assert new.version != before["total"]
+    assert alerts == []
+    assert stage.shelf.remembered == [new.version]
+    assert stage.meter.swapped == 1
+    assert stage.meter.taken[-1][Target.TOTAL] == new.version
+
+
+def test_nothing_is_loaded_again_while_nothing_changes() -> None:
+    stage = Stage()
+    for _ in range(5):
+        stage.watch.look()
+    assert stage.shelf.asked == 5 * len(Target)
+    assert sorted(stage.shelf.loaded) == sorted(Target)
+    assert stage.meter.swapped == 0
+
+
+def test_a_promotion_of_the_same_version_makes_its_stakes_real() -> None:
+    stage = Stage()
+    text = constant_text(0.4)
+    paper = TargetModel(text, card(Target.MONEYLINE), "3")
+    stage.shelf.models[Target.MONEYLINE] = paper
+    stage.watch.look()
+    assert stage.scorer(game_tasks(QUOTED)[-1:]).messages[4].value.count(b'"unpromoted_model"') == 1
+    stage.shelf.models[Target.MONEYLINE] = TargetModel(
+        text, card(Target.MONEYLINE), "3", paper=False
+    )
+    stage.watch.look()
+    assert b"unpromoted_model" not in stage.scorer(game_tasks(QUOTED)[-1:]).messages[4].value
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        ModelRefused("total model 9 is damaged"),
+        TargetModel(varied_text(), card(Target.TOTAL, "another"), "9"),
+        TargetModel(varied_text(7), card(Target.TOTAL), "9"),
+        None,
+    ],
+    ids=["damaged", "feature set", "width", "no champion"],
+)
+def test_a_bad_one_is_refused_said_once_and_the_others_are_taken(
+    bad: ModelRefused | TargetModel | None,
+) -> None:
+    stage = Stage()
+    before, _ = stage.score()
+    runs = model(Target.RUNS, OTHER, "2")
+    stage.shelf.models[Target.RUNS] = runs
+    if bad is None:
+        del stage.shelf.models[Target.TOTAL]
+    else:
+        stage.shelf.models[Target.TOTAL] = bad
+    for _ in range(3):
+        stage.watch.look()
+    after, alerts = stage.score()
+    assert after == before | {"runs": runs.version}
+    (alert,) = alerts
+    assert alert.kind is AlertKind.MODEL_REFUSED
+    assert alert.market is not None
+    assert alert.market.value == "total"
+    assert before["total"] in alert.detail
+    assert stage.score()[1] == [], "said once"
+    assert stage.meter.refused == [Target.TOTAL]
+    assert stage.shelf.remembered == [runs.version], "what is refused must not be started with"
+
+    mended = model(Target.TOTAL, OTHER, "10")
+    stage.shelf.models[Target.TOTAL] = mended
+    stage.watch.look()
+    assert stage.score()[0]["total"] == mended.version
+
+
+def test_a_registry_that_is_away_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    stage = Stage()
+    before, _ = stage.score()
+    stage.shelf.away = True
+    for _ in range(3):
+        stage.watch.look()
+    assert stage.score() == (before, [])
+    stage.shelf.away = False
+    stage.watch.look()
+    said = [one.getMessage() for one in caplog.records if one.name == "flows.models"]
+    assert [("the models stay" in one, "answers again" in one) for one in said] == [
+        (True, False),
+        (False, True),
+    ]
+    assert stage.meter.answers == [False, False, False, True]
+
+
+def test_the_thread_outlives_what_nobody_thought_of(caplog: pytest.LogCaptureFixture) -> None:
+    stage, stop = Stage(), threading.Event()
+    looks = 0
+
+    def find(target: Target, alias: str) -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 3:
+            stop.set()
+        raise RuntimeError("surprise")
+
+    stage.shelf.find = find  # type: ignore[method-assign]
+    stage.watch.follow(0.001, stop)
+    assert looks == 3
+    assert "the models stay" in caplog.text
+
+
+def test_a_batch_is_scored_by_the_set_it_began_with() -> None:
+    """A swap in the very middle of a batch: no message of it may name the new model."""
+    first = models()
+    scorer = Scorer(Settings(staking=LENIENT), first)
+    others = models(OTHER)
+    tasks = game_tasks(QUOTED)
+    whole = {one.version for one in first}
+
+    class Swapping(TargetModel):
+        def outcomes(self, *args):  # type: ignore[no-untyped-def]
+            scorer.swap(others)
+            return super().outcomes(*args)
+
+    last = Swapping(first[-1].text, first[-1].card, "1", paper=False)
+    scorer.swap([*first[:-1], last])
+    named = {
+        json.loads(one.value)["model_version"]
+        for one in scorer(tasks).messages
+        if one.topic in (Topic.PREDICTIONS, Topic.STAKES)
+    }
+    assert named == whole
+    after = {
+        json.loads(one.value)["model_version"]
+        for one in scorer(tasks).messages
+        if one.topic in (Topic.PREDICTIONS, Topic.STAKES)
+    }
+    assert after == {one.version for one in others}
+    assert after.isdisjoint(whole)
+
+
+def test_a_set_with_a_bad_one_is_not_taken_at_all() -> None:
+    scorer = Scorer(Settings(staking=LENIENT), models())
+    before = [one.value for one in scorer(game_tasks(QUOTED)).messages]
+    bad = TargetModel(varied_text(), card(Target.TOTAL, "another"), "1")
+    with pytest.raises(ModelRefused):
+        scorer.swap([model(Target.MONEYLINE, OTHER), bad])
+    assert [one.value for one in scorer(game_tasks(QUOTED)).messages] == before
