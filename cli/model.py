@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.evaluate import evaluate
+from cli.explain import explain
 
 if TYPE_CHECKING:
     from models.boosters.training import Trained
 
 app = typer.Typer(help="Train the boosters, judge them and see to them.", no_args_is_help=True)
 app.command()(evaluate)
+app.command()(explain)
 
 
 @app.command()
