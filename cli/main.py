@@ -17,6 +17,7 @@ from cli import (
     data,
     db,
     demo,
+    drift,
     features,
     ingest,
     kelly,
@@ -42,6 +43,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(archive.app, name="archive")
 app.add_typer(features.app, name="features")
 app.add_typer(model.app, name="model")
+app.add_typer(drift.app, name="drift")
 app.add_typer(score.app, name="run")
 app.add_typer(db.app, name="db")
 app.add_typer(odds.app, name="odds")

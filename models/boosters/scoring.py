@@ -166,6 +166,12 @@ class TargetModel:
         tilt = law.tilt(calibration.of(raw), bar)
         return Said(raw, law.over(tilt, bar), tilt)
 
+    @property
+    def gain(self) -> Array:
+        """What each feature's splits took off the loss in training, (features,)."""
+        found: Array = self._booster.feature_importance("gain")
+        return found
+
     def contributions(self, vectors: Array) -> Array:
         """What each feature adds to the trees' score, and last the bias: (n, features + 1)."""
         found = self._booster.predict(vectors, pred_contrib=True, num_threads=1)

@@ -38,8 +38,8 @@ def header(**over: Any) -> FeatureHeader:
     return FeatureHeader(**fields | over)
 
 
-def vector(seed: int = 1, **known: float) -> Array:
-    made = np.random.default_rng(seed).normal(size=len(NAMES)).astype(np.float32)
+def vector(**known: float) -> Array:
+    made = np.random.default_rng(1).normal(size=len(NAMES)).astype(np.float32)
     prices = {f"{market.value}_consensus": 0.55 for market in Market}
     for name, value in (prices | {"run_line_line": -1.5, "total_line": 8.5} | known).items():
         made[NAMES.index(name)] = value
