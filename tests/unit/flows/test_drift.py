@@ -59,12 +59,13 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Simulated games, and predictions: the price, and of the recent ones 95 % for home, always."""
     root = tmp_path_factory.mktemp("drift")
     write_events(root, map(changed, simulate(SLATE)))
-    made = []
+    made: list[Prediction] = []
     for _, part in decisions(root, SETTINGS, DECISION_MINUTES, over=True):
         for at, row in enumerate(part.rows.iter_rows(named=True)):
             market = float(part.features.consensus[at, 0])
             made.append(prediction(row, market, 0.95 if recent(row["game_id"]) else market))
-    write_archive(root, Topic.PREDICTIONS, sorted(made, key=lambda one: one.as_of_us))
+    in_order: list[Prediction] = sorted(made, key=lambda one: one.as_of_us)
+    write_archive(root, Topic.PREDICTIONS, in_order)
     return root
 
 

@@ -27,7 +27,8 @@ def said(position: int, hours: float, target: Target = Target.MONEYLINE, **over:
 
 
 def archive(root: Path, *made: Prediction, results: tuple[GameResult, ...] = ()) -> Path:
-    write_archive(root, Topic.PREDICTIONS, sorted(made, key=lambda one: one.as_of_us))
+    in_order: list[Prediction] = sorted(made, key=lambda one: one.as_of_us)
+    write_archive(root, Topic.PREDICTIONS, in_order)
     write_archive(root, Topic.RESULTS, results)
     return root
 
