@@ -7,6 +7,7 @@ import typer
 
 from cli.evaluate import evaluate
 from cli.explain import explain
+from cli.watch import watch
 
 if TYPE_CHECKING:
     from models.boosters.training import Trained
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Train the boosters, judge them and see to them.", no_args_is_help=True)
 app.command()(evaluate)
 app.command()(explain)
+app.command()(watch)
 
 
 @app.command()

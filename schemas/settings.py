@@ -175,6 +175,21 @@ class DriftSettings(Section):
     """A vector is strange when an ordinary one is so strange no more often than this."""
 
 
+class WatchSettings(Section):
+    """When `steamline model watch` trains again, and on what."""
+
+    cron: str = "0 9 * * *"
+    """When it looks, UTC: minute, hour, day of month, month, day of week, as in crontab."""
+    refresh_days: int = Field(default=7, ge=1, le=60)
+    """Models that were trained longer ago are trained again; 3 to 10 follow a season well."""
+    window_days: int | None = Field(default=None, ge=1)
+    """Train on games of the newest so many days only; without it, on all that the archives hold."""
+    metrics_port: int | None = Field(default=None, ge=0, le=65_535)
+    """Where it serves Prometheus metrics at /metrics; without it, nowhere."""
+    metrics_host: str = "127.0.0.1"
+    """Address it listens on for that."""
+
+
 class ArchiveSettings(Section):
     """The archive that follows Kafka: when what has come becomes a file, whichever is first."""
 
@@ -362,6 +377,7 @@ class Settings(BaseSettings):
     staking: StakingSettings = StakingSettings()
     alerts: AlertSettings = AlertSettings()
     drift: DriftSettings = DriftSettings()
+    watch: WatchSettings = WatchSettings()
     archive: ArchiveSettings = ArchiveSettings()
     api: ApiSettings = ApiSettings()
     ingest: IngestSettings = IngestSettings()
