@@ -22,6 +22,12 @@ def report(
         list[Path],
         typer.Option(help="Archive with games and, for results, predictions; may be given again."),
     ],
+    from_: Annotated[
+        str | None,
+        typer.Option(
+            "--from", help="First recent day, as 2026-07-15. Default: STEAMLINE_DRIFT_DAYS ago."
+        ),
+    ] = None,
     until: Annotated[
         str | None,
         typer.Option(
@@ -52,11 +58,12 @@ def report(
 
     settings = resolve(Settings.read())
     until_us = to_us(moment("--until", until)) if until else None
+    first = moment("--from", from_).date() if from_ else None
     registry = Registry(settings.mlflow, settings.home / "models")
     with stages("drift") as tell:
         tell("models")
         models = registry.cached() or registry.champions()
-        found = drift_report(archive, settings, models, until_us, tell)
+        found = drift_report(archive, settings, models, first, until_us, tell)
     if html is not None:
         facts = [
             ("Archives", ", ".join(map(str, archive))),

@@ -26,12 +26,14 @@ def drift_report(
     archives: Sequence[Path],
     settings: Settings,
     models: Sequence[TargetModel],
+    first: date | None,
     until_us: int | None,
     tell: Callable[[str], None],
 ) -> DriftReport:
-    """Recent: the last `settings.drift.days` days that have finished games; the reference: games
-    up to the newest that the models learned from, before those. Raises DataMissing for archives
-    without games, ModelRefused for models of another feature set."""
+    """Recent: the days from `first` on, or the last `settings.drift.days`, that have finished
+    games; the reference: games before those, up to the newest that the models learned from.
+    Raises DataMissing for archives without such games, ModelRefused for models of another feature
+    set."""
     for model in models:
         model.check(FeatureSet.of(settings).hash, len(NAMES))
     tell("features")
@@ -39,7 +41,10 @@ def drift_report(
     tell("predictions")
     rows = _predicted(archives, until_us)
     last = _date(data.day.max())
-    first = recent_from(last, settings.drift.days)
+    days = settings.drift.days if first is None else (last - first).days + 1
+    if days < 1:
+        raise DataMissing(f"no finished games from {first} on: the newest are of {last}")
+    first = recent_from(last, days)
     trained_until = max((model.card.trained_until_us for model in models), default=0)
     now = data.day >= (first - date(1970, 1, 1)).days
     then = ~now & (data.start_us <= trained_until)
@@ -59,7 +64,7 @@ def drift_report(
         }
     tell("compare")
     rules = DriftRules.of(settings.drift)
-    return monitor(rows, reference, recent, importance, NAMES, rules, last, settings.drift.days)
+    return monitor(rows, reference, recent, importance, NAMES, rules, last, days)
 
 
 def _predicted(archives: Sequence[Path], until_us: int | None) -> pl.DataFrame:

@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -92,8 +92,13 @@ def models(root: Path, text: str) -> list[TargetModel]:
     ]
 
 
-def report(root: Path, made: Sequence[TargetModel], until_us: int | None = None) -> DriftReport:
-    return drift_report([root], SETTINGS, made, until_us, lambda stage: None)
+def report(
+    root: Path,
+    made: Sequence[TargetModel],
+    until_us: int | None = None,
+    first: date | None = None,
+) -> DriftReport:
+    return drift_report([root], SETTINGS, made, first, until_us, lambda stage: None)
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +162,14 @@ def test_only_what_was_known_until_then_counts(root: Path) -> None:
     speech = then.targets["moneyline"].speech
     assert speech is not None
     assert speech.rolling["day"].max() == days[-3]
+
+
+def test_recent_days_may_be_named(root: Path) -> None:
+    days = all_days()
+    found = report(root, models(root, varied_text()), first=days[-3])
+    assert (found.first_recent, found.days, found.recent_games) == (days[-3], 3, 3 * 4)
+    with pytest.raises(DataMissing, match=f"the newest are of {days[-1]}"):
+        report(root, [], first=days[-1] + timedelta(1))
 
 
 def test_models_of_other_features_and_empty_archives_are_refused(
