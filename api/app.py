@@ -11,7 +11,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api import kelly, problems, routes
+from api import explain, kelly, problems, routes
 from api.board import Board
 from api.feed import Feed
 from api.records import TopicReader
@@ -81,6 +81,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(SecurityHeaders)
     problems.install(app)
     app.include_router(routes.build(settings, feed, reader))
+    app.include_router(explain.build(settings, feed.board))
     app.include_router(kelly.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
 

@@ -15,13 +15,13 @@ from pydantic import BaseModel, SecretStr
 
 from bench.result import Result
 from deploy.stack.redis import RedisServer
-from flows.connectors.feature_store import FeatureStore, connect, feature_key
+from flows.connectors.feature_store import FeatureStore, connect
 from flows.connectors.redis import FeatureSink, FeatureSinkPartition
 from flows.steps.records import FeatureBlob
 from models.features.arrays import Array
 from models.features.catalogue import CATALOGUE, NAMES
 from models.features.kernel import FeatureSet
-from models.features.stored import pack, stack, unpack
+from models.features.stored import feature_key, pack, stack, unpack
 from schemas.decisions import FeatureHeader
 from schemas.settings import RedisSettings, Settings
 

@@ -9,6 +9,7 @@ import sys
 import typer
 
 from cli import (
+    ab,
     api,
     archive,
     audit,
@@ -17,6 +18,7 @@ from cli import (
     data,
     db,
     demo,
+    drift,
     features,
     ingest,
     kelly,
@@ -42,6 +44,8 @@ app.add_typer(data.app, name="data")
 app.add_typer(archive.app, name="archive")
 app.add_typer(features.app, name="features")
 app.add_typer(model.app, name="model")
+app.add_typer(drift.app, name="drift")
+app.add_typer(ab.app, name="ab")
 app.add_typer(score.app, name="run")
 app.add_typer(db.app, name="db")
 app.add_typer(odds.app, name="odds")

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.evaluate import evaluate
+from cli.explain import explain
 from cli.promotion import compare, list_versions, promote, rollback, show
+from cli.watch import watch
 
 if TYPE_CHECKING:
     from models.boosters.training import Trained
@@ -19,6 +21,8 @@ app.command()(show)
 app.command()(compare)
 app.command()(promote)
 app.command()(rollback)
+app.command()(explain)
+app.command()(watch)
 
 
 @app.command()

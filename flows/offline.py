@@ -53,7 +53,7 @@ def groups(root: Path, until_us: int | None = None, games: int | None = None) ->
         pl.concat(parts)
         .group_by("game_id")
         .agg(pl.col("events").sum(), pl.col("first").min(), pl.col("last").max())
-        .with_columns(pl.col("first", "last").cast(pl.Int64), day=_day())
+        .with_columns(pl.col("first", "last").cast(pl.Int64), day=game_day())
         .collect(engine="streaming")
         .sort("day", "game_id")[:games]
     )
@@ -99,11 +99,11 @@ def _rows(
         rows = rows.filter(pl.col("occurred_at_us") < pl.lit(until_us).cast(_UTC))
     if topic is Topic.RESULTS:
         return rows
-    away = (pl.col("occurred_at_us").dt.date() - _day()).dt.total_days()
+    away = (pl.col("occurred_at_us").dt.date() - game_day()).dt.total_days()
     return rows.filter(away.is_between(-DAYS_BEFORE_GAME, DAYS_AFTER_GAME))
 
 
-def _day() -> pl.Expr:
+def game_day() -> pl.Expr:
     """The date in the game id; null for a day that does not exist."""
     return pl.col("game_id").str.extract(r"-(\d{4}-\d{2}-\d{2})-").str.to_date(strict=False)
 

@@ -155,6 +155,46 @@ class AlertSettings(Section):
     """By how much sharp books must have moved ahead of soft ones in 15 min."""
 
 
+class DriftSettings(Section):
+    """From when on a change of features, models or results is worth a word. The smallest samples
+    that allow a verdict move by more than these: an alert also needs an interval or a test."""
+
+    days: int = Field(default=14, ge=2)
+    """With games, that count as recent."""
+    stability: float = Field(default=0.25, gt=0.0)
+    """Population stability index of a feature; .25 is the usual mark of a large change."""
+    chance: float = Field(default=0.01, gt=0.0, lt=1.0)
+    """That one feature or more is called unstable although none is."""
+    log_loss_above_market: float = Field(default=0.0, ge=0.0)
+    """Log-loss of the model less that of the no-vig price; its interval must be above 0 too."""
+    calibration_error: float = Field(default=0.1, gt=0.0, lt=1.0)
+    """Mean gap between prediction and result, more than that of the time before. Below some 500
+    games chance alone makes half of this."""
+    bias: float = Field(default=0.02, ge=0.0, lt=1.0)
+    """Mean of result less prediction, either way; its interval must leave out 0 too."""
+    importance_moved: float = Field(default=0.5, gt=0.0, lt=1.0)
+    """Share of gain, or of contributions, that is now with other features."""
+    outlier_share: float = Field(default=0.05, gt=0.0, lt=1.0)
+    """Of recent vectors that are strange."""
+    outlier_chance: float = Field(default=0.01, gt=0.0, lt=1.0)
+    """A vector is strange when an ordinary one is so strange no more often than this."""
+
+
+class WatchSettings(Section):
+    """When `steamline model watch` trains again, and on what."""
+
+    cron: str = "0 9 * * *"
+    """When it looks, UTC: minute, hour, day of month, month, day of week, as in crontab."""
+    refresh_days: int = Field(default=7, ge=1, le=60)
+    """Models that were trained longer ago are trained again; 3 to 10 follow a season well."""
+    window_days: int | None = Field(default=None, ge=1)
+    """Train on games of the newest so many days only; without it, on all that the archives hold."""
+    metrics_port: int | None = Field(default=None, ge=0, le=65_535)
+    """Where it serves Prometheus metrics at /metrics; without it, nowhere."""
+    metrics_host: str = "127.0.0.1"
+    """Address it listens on for that."""
+
+
 class ArchiveSettings(Section):
     """The archive that follows Kafka: when what has come becomes a file, whichever is first."""
 
@@ -343,6 +383,8 @@ class Settings(BaseSettings):
     score: ScoreSettings = ScoreSettings()
     staking: StakingSettings = StakingSettings()
     alerts: AlertSettings = AlertSettings()
+    drift: DriftSettings = DriftSettings()
+    watch: WatchSettings = WatchSettings()
     archive: ArchiveSettings = ArchiveSettings()
     api: ApiSettings = ApiSettings()
     ingest: IngestSettings = IngestSettings()

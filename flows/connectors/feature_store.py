@@ -16,7 +16,7 @@ from redis.retry import Retry
 from models.features.arrays import Array
 from models.features.catalogue import NAMES
 from models.features.kernel import FeatureSet
-from models.features.stored import Packed, stack, unpack
+from models.features.stored import Packed, feature_key, stack, unpack
 from schemas.decisions import FeatureHeader
 from schemas.errors import ConfigError, DependencyDown
 from schemas.settings import RedisSettings, Settings
@@ -49,10 +49,6 @@ def connect(settings: RedisSettings) -> Redis:
         raise ConfigError(
             _KEY, "is no URL of a Redis", "Use redis://, rediss:// or unix://"
         ) from None
-
-
-def feature_key(prefix: str, game_id: str) -> str:
-    return f"{prefix}:features:{game_id}"
 
 
 @dataclass(frozen=True)
@@ -107,7 +103,6 @@ class FeatureStore:
             raise DependencyDown(f"Redis does not answer: {type(down).__name__}") from None
         found: dict[str, Packed] = {}
         missing, refused = list[str](), dict[str, str]()
-        size = len(NAMES) * 4
         for game_id, blob in zip(asked, blobs, strict=True):
             if blob is None:
                 missing.append(game_id)
@@ -117,23 +112,16 @@ class FeatureStore:
             except ValueError as bad:
                 refused[game_id] = str(bad)
                 continue
-            if packed.feature_set == self._feature_set and len(packed.vector) == size:
+            if (why := packed.refusal(self._feature_set)) is None:
                 found[game_id] = packed
             else:
-                refused[game_id] = self._why(packed)
+                refused[game_id] = why
         return StoredVectors(
             games=tuple(found),
             vectors=stack([packed.vector for packed in found.values()], len(NAMES)),
             missing=tuple(missing),
             refused=refused,
             packed=tuple(found.values()),
-        )
-
-    def _why(self, packed: Packed) -> str:
-        return (
-            f"made of feature set {packed.feature_set} ({len(packed.vector) // 4} features), "
-            f"these settings read {self._feature_set} ({len(NAMES)}): the worker that wrote it "
-            f"runs another version or other settings"
         )
 
     def expires_seconds(self, games: Sequence[str]) -> list[int | None]:

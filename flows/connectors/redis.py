@@ -7,8 +7,9 @@ from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from redis import Redis
 from redis.exceptions import RedisError
 
-from flows.connectors.feature_store import connect, feature_key
+from flows.connectors.feature_store import connect
 from flows.steps.records import FeatureBlob
+from models.features.stored import feature_key
 from schemas.settings import RedisSettings
 
 log = logging.getLogger(__name__)

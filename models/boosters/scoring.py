@@ -178,6 +178,18 @@ class TargetModel:
         tilt = law.tilt(calibration.of(raw), bar)
         return Said(raw, law.over(tilt, bar), tilt)
 
+    @property
+    def gain(self) -> Array:
+        """What each feature's splits took off the loss in training, (features,)."""
+        found: Array = self._booster.feature_importance("gain")
+        return found
+
+    def contributions(self, vectors: Array) -> Array:
+        """What each feature adds to the trees' score, and last the bias: (n, features + 1)."""
+        found = self._booster.predict(vectors, pred_contrib=True, num_threads=1)
+        assert isinstance(found, np.ndarray)
+        return found
+
     def _anchor(self, consensus: Array, line: Array) -> Array:
         """Prices repeat from event to event, and solving for a tilt costs as much as the trees."""
         if self.card.law is None:

@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from io import StringIO
 from typing import NamedTuple
 
+import polars as pl
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, DateFormatter
 from matplotlib.figure import Figure
 
 from models.evaluation.intervals import Interval
@@ -70,6 +72,25 @@ def reliabilities(model: Reliability, market: Reliability | None, name: str) -> 
     axes.set_ylabel("happened")
     axes.grid(color=_FAINT, linewidth=0.7)
     axes.legend(frameon=False, labelcolor=_INK)
+    return _svg(figure, axes, name)
+
+
+def over_time(recent: pl.DataFrame, name: str) -> str:
+    """Columns day, difference, low, high: the difference and its interval, day after day."""
+    figure = Figure(figsize=(_WIDTH, 2.6), layout="constrained")
+    axes = figure.add_subplot()
+    days = recent["day"].to_list()
+    low, high = recent["low"].fill_nan(None), recent["high"].fill_nan(None)
+    known = recent.with_columns(low=low, high=high).drop_nulls(("low", "high"))
+    axes.fill_between(
+        known["day"].to_list(), known["low"].to_numpy(), known["high"].to_numpy(),
+        color=_FAINT, linewidth=0.0,
+    )  # fmt: skip
+    axes.plot(days, recent["difference"].to_numpy(), "-", color=_MODEL, linewidth=2.0)
+    axes.axhline(0.0, color=_INK, linewidth=1.0)
+    axes.set_ylabel("log-loss, model less price")
+    axes.xaxis.set_major_locator(AutoDateLocator(maxticks=5))  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_formatter(DateFormatter("%m-%d"))  # type: ignore[no-untyped-call]
     return _svg(figure, axes, name)
 
 

@@ -12,7 +12,7 @@ Document = dict[str, Any]
 
 def document(report: Report) -> Document:
     """JSON has no NaN: what is not known is None. Keys are described in docs/evaluation.md."""
-    found: Document = _plain(
+    found: Document = plain(
         {
             "games": report.games,
             "first_day": report.first_day,
@@ -77,11 +77,11 @@ def _curve(curve: Reliability | None) -> list[Document]:
     return [dict(zip(curve._fields, row, strict=True)) for row in rows]
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
+        return {key: plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [plain(one) for one in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

@@ -15,6 +15,7 @@ from models.evaluation.compare import USUAL, Drawing
 from models.evaluation.intervals import DaySums, Interval
 from models.evaluation.metrics import log_losses, reliability, weighted_mean
 from models.features.arrays import Array
+from schemas.settings import DriftSettings
 
 BINS = 10
 _EMPTY = 0.5
@@ -110,14 +111,24 @@ def calibration(rows: pl.DataFrame, drawing: Drawing = USUAL) -> Calibration:
 def _slope(score: Array, won: Array, weight: Array) -> float:
     """Newton steps on (a, slope) from (0, 1); NaN where there is nothing to fit."""
     design = np.stack((np.ones_like(score), score), axis=1)
+    sign = 1.0 - 2.0 * won
+
+    def loss(at: Array) -> float:
+        return float(weight @ np.logaddexp(0.0, sign * (design @ at)))
+
     found = np.array([0.0, 1.0])
+    now = loss(found)
     for _ in range(_STEPS):
-        chance = 1.0 / (1.0 + np.exp(-design @ found))
+        chance = np.exp(-np.logaddexp(0.0, -(design @ found)))
         curved = (design * (weight * chance * (1.0 - chance))[:, None]).T @ design
         if not np.linalg.det(curved) > 1e-12:
             return float("nan")
         step = np.linalg.solve(curved, design.T @ (weight * (won - chance)))
+        # Far from the answer a whole step may lead away: the loss is convex, so a part of it helps.
+        while loss(found + step) > now and np.abs(step).max() >= 1e-10:
+            step = step / 2.0
         found = found + step
+        now = loss(found)
         if np.abs(step).max() < 1e-10:
             return float(found[1])
     return float("nan")
@@ -210,6 +221,10 @@ class DriftRules:
     outlier_share: float
     """Of vectors with a chance below `outlier_chance`."""
     outlier_chance: float
+
+    @classmethod
+    def of(cls, settings: DriftSettings) -> "DriftRules":
+        return cls(**settings.model_dump(exclude={"days"}))
 
 
 class Finding(NamedTuple):

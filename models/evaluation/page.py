@@ -39,6 +39,18 @@ MINUS = "\u2212"
 
 def page(report: Report, facts: Sequence[tuple[str, str]]) -> str:
     """facts: what was judged, as (name, value) pairs, shown at the top."""
+    return render(
+        "report.html.j2",
+        report=report,
+        facts=facts,
+        titles=TITLES,
+        names=NAMES,
+        targets=[_shown(one) for one in report.targets.values()],
+    )
+
+
+def render(template: str, **values: Any) -> str:
+    """A page of its template beside this file, with the filters that they share."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -58,13 +70,7 @@ def page(report: Report, facts: Sequence[tuple[str, str]]) -> str:
         "chance": lambda value: "<0.001" if value < 0.001 else _number(value, ".3f"),
         "minus": lambda text: re.sub(r"(?<=[\s(])-(?=\d)", MINUS, text),
     }
-    text: str = environment.get_template("report.html.j2").render(
-        report=report,
-        facts=facts,
-        titles=TITLES,
-        names=NAMES,
-        targets=[_shown(one) for one in report.targets.values()],
-    )
+    text: str = environment.get_template(template).render(**values)
     return text
 
 

@@ -96,14 +96,14 @@ def beside(rows: pl.DataFrame, target: str, references: References) -> pl.DataFr
             pl.col("seconds_before_start").alias(f"{moment}_seconds"),
         )
         rows = rows.join(prices, on="game_id", how="left", maintain_order="left")
-        rows = rows.with_columns(_won(market, f"{moment}_line").alias(f"{moment}_won"))
+        rows = rows.with_columns(won(market, f"{moment}_line").alias(f"{moment}_won"))
     elo = references.elo if market is Market.MONEYLINE else references.elo.clear()
     elo = elo.select("game_id", "as_of_us", pl.col("probability").alias(ELO))
     rows = rows.join(elo, on=("game_id", "as_of_us"), how="left", maintain_order="left")
     return rows.with_columns(elo_won=pl.col("outcome"))
 
 
-def _won(market: Market, line: str) -> pl.Expr:
+def won(market: Market, line: str) -> pl.Expr:
     """1 where home, over or home cover won at the line, 0 where it lost, null at a push."""
     margin, total = (
         pl.col("home_score") - pl.col("away_score"),

@@ -10,6 +10,7 @@ import msgpack
 import numpy as np
 
 from models.features.arrays import Array
+from models.features.catalogue import NAMES
 from schemas.decisions import FeatureHeader
 
 FORMAT = 2
@@ -25,6 +26,23 @@ class Packed(NamedTuple):
 
     def read_header(self) -> FeatureHeader:
         return FeatureHeader.model_validate(msgpack.unpackb(self.header))
+
+    def refusal(self, feature_set: str) -> str | None:
+        """Why a reader of that feature set must not use it: its numbers would be taken for
+        something else."""
+        width = len(self.vector) // 4
+        if self.feature_set == feature_set and len(self.vector) == len(NAMES) * 4:
+            return None
+        return (
+            f"made of feature set {self.feature_set} ({width} features), "
+            f"these settings read {feature_set} ({len(NAMES)}): the worker that wrote it "
+            f"runs another version or other settings"
+        )
+
+
+def feature_key(prefix: str, game_id: str) -> str:
+    """Of its place in Redis."""
+    return f"{prefix}:features:{game_id}"
 
 
 def pack(header: FeatureHeader, vector: Array) -> bytes:

@@ -17,12 +17,12 @@ from redis import Redis
 
 from cli.features_show import looked
 from deploy.stack.redis import RedisServer
-from flows.connectors.feature_store import FeatureStore, connect, feature_key
+from flows.connectors.feature_store import FeatureStore, connect
 from flows.connectors.redis import FeatureSink, FeatureSinkPartition
 from flows.steps.records import FeatureBlob
 from models.features.catalogue import NAMES
 from models.features.kernel import FeatureSet
-from models.features.stored import FORMAT, pack
+from models.features.stored import FORMAT, feature_key, pack
 from schemas.decisions import FeatureHeader
 from schemas.errors import ConfigError, DependencyDown
 from schemas.settings import RedisSettings, Settings

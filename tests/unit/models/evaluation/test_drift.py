@@ -119,6 +119,18 @@ def test_calibration_moves_when_the_model_does() -> None:
     assert {found.name for found in drift.miscalibrated(good, high, RULES)} == {"bias", "error"}
 
 
+def test_slope_is_found_from_far_away() -> None:
+    """A model that went wrong: Newton's whole first steps lead to infinity from here."""
+    rng = np.random.default_rng(11)
+    chance = np.where(np.arange(120) < 30, rng.uniform(0.4, 0.6, 120), 0.0005)
+    won = (rng.uniform(size=120) < 0.5).astype(float)
+    rows = decided(season(1, edge=0.3), "moneyline")[:120]
+    rows = rows.with_columns(model=pl.Series(chance), outcome=pl.Series(won), weight=pl.lit(1.0))
+    score = np.log(chance / (1.0 - chance))[:, None]
+    oracle = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000).fit(score, won)
+    assert drift.calibration(rows).slope == pytest.approx(oracle.coef_[0, 0], rel=1e-4)
+
+
 def test_slope_of_one_class_is_not_known() -> None:
     rows = decided(season(1, edge=0.0, days=3), "moneyline").with_columns(outcome=pl.lit(1.0))
     assert math.isnan(drift.calibration(rows).slope)

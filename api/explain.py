@@ -1,0 +1,141 @@
+"""`GET /v1/games/{game_id}/explanation`: why a model says what it says, off the feed's path.
+
+The vector comes from Redis, the model from the disk cache that the score worker fills.
+"""
+
+from threading import Lock
+from typing import TYPE_CHECKING, Annotated, cast
+
+from fastapi import APIRouter, HTTPException, Path, Query
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from api.board import Board
+from api.problems import Problem
+from schemas.errors import ConfigError, DataMissing, ModelRefused
+from schemas.events import GameId
+from schemas.explanation import Explanation
+from schemas.markets import Target
+from schemas.settings import Settings
+
+if TYPE_CHECKING:
+    from models.boosters.scoring import TargetModel
+    from models.features.stored import Packed
+
+_TIMEOUT_SECONDS = 0.5
+
+
+def build(settings: Settings, board: Board) -> APIRouter:
+    """board: says which model version the newest prediction comes from."""
+    router = APIRouter()
+    vectors, models = Vectors(settings), CachedModels(settings)
+
+    @router.get(
+        "/v1/games/{game_id}/explanation",
+        tags=["board"],
+        responses={
+            404: {"model": Problem, "description": "The game has no vector, or no fresh price"},
+            503: {"model": Problem, "description": "Redis or the model is not at hand"},
+        },
+    )
+    def explanation(  # not async: it waits for Redis and computes, in a thread of the pool
+        game_id: Annotated[GameId, Path(examples=["mlb-2026-07-20-BOS-NYY-1"])],
+        target: Annotated[Target, Query(description="Whose prediction")] = Target.MONEYLINE,
+        top: Annotated[int, Query(ge=0, le=1_000, description="List so many features")] = 10,
+    ) -> Explanation:
+        """From the no-vig price to the probability, feature by feature."""
+        from models.boosters.explaining import explain
+        from models.features.stored import stack
+
+        packed = vectors.read(game_id)
+        game = board.games.get(game_id)
+        newest = game.predictions.get(target) if game is not None else None
+        model = models.of(target, newest.model_version if newest is not None else None)
+        vector = stack([packed.vector], len(packed.vector) // 4)[0]
+        try:
+            return explain(model, packed.read_header(), vector, top)
+        except DataMissing as missing:
+            raise HTTPException(404, str(missing)) from None
+        except ModelRefused as refused:
+            raise HTTPException(503, str(refused)) from None
+
+    return router
+
+
+class Vectors:
+    """The feature store, one game at a time."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._client: Redis | None = None
+        if settings.redis.url is not None:
+            self._client = Redis.from_url(
+                settings.redis.url.get_secret_value(),
+                socket_timeout=_TIMEOUT_SECONDS,
+                socket_connect_timeout=_TIMEOUT_SECONDS,
+                retry=Retry(NoBackoff(), 0),
+            )
+
+    def read(self, game_id: str) -> "Packed":
+        """The newest vector. Raises HTTPException: 404 without one, 503 where it is of no use."""
+        from models.features.kernel import FeatureSet
+        from models.features.stored import feature_key, unpack
+
+        if self._client is None:
+            raise HTTPException(503, "STEAMLINE_REDIS_URL: no Redis is configured")
+        key = feature_key(self._settings.redis.prefix, game_id)
+        try:
+            blob = cast(bytes | None, self._client.get(key))
+        except (RedisError, OSError) as down:
+            raise HTTPException(503, f"Redis does not answer: {type(down).__name__}") from None
+        if blob is None:
+            raise HTTPException(404, f"no vector of {game_id}: never scored, or expired")
+        try:
+            packed = unpack(blob)
+        except ValueError as bad:
+            raise HTTPException(503, f"{game_id}: {bad}") from None
+        refusal = packed.refusal(FeatureSet.of(self._settings).hash)
+        if refusal is not None:
+            raise HTTPException(503, f"{game_id}: {refusal}")
+        return packed
+
+
+class CachedModels:
+    """The models that the worker last loaded, read again when predictions are of other ones."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = Lock()
+        self._models: dict[Target, TargetModel] = {}
+
+    def of(self, target: Target, version: str | None) -> "TargetModel":
+        """version: that must have made the explained prediction; none where none is known.
+
+        Raises HTTPException 503 where the cache does not hold it.
+        """
+        with self._lock:
+            found = self._models.get(target)
+            if found is None or version is None or found.version != version:
+                self._models = self._read()
+                found = self._models.get(target)
+        if found is None:
+            folder = self._settings.home / "models"
+            raise HTTPException(503, f"no model in {folder}: no score worker has filled it yet")
+        if version is not None and found.version != version:
+            raise HTTPException(
+                503,
+                f"the newest prediction is by {target} model {version}, the cache holds "
+                f"{found.version}: the score worker runs elsewhere, or has not caught up yet",
+            )
+        return found
+
+    def _read(self) -> "dict[Target, TargetModel]":
+        from models.registry import Registry
+
+        try:
+            registry = Registry(self._settings.mlflow, self._settings.home / "models")
+            return {model.card.target: model for model in registry.cached()}
+        except (ConfigError, ModelRefused) as bad:
+            raise HTTPException(503, str(bad)) from None

@@ -1,0 +1,124 @@
+"""`steamline model watch`: looks at the models now and then, and trains them when it is time."""
+
+import logging
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from flows.connectors.model_jobs import ModelJobs, alone
+from flows.predicted import predicted
+from flows.steps.watch import Cause, Job, cause_to_train
+from flows.training import train_from_archives
+from models.boosters.scoring import TargetModel
+from models.boosters.training import Trained
+from models.evaluation.drift import DriftRules, degraded, rolling
+from models.evaluation.rows import decided
+from models.registry import Registry
+from schemas.errors import DataMissing, ModelRefused, SteamlineError
+from schemas.settings import Settings
+
+log = logging.getLogger(__name__)
+
+Publish = Callable[[list[Trained]], list[TargetModel]]
+"""The same that `steamline model train` does with what it trained."""
+
+
+@dataclass
+class Health:
+    """Of the jobs of this process."""
+
+    looks: int = 0
+    done: dict[str, int] = field(default_factory=lambda: {"trained": 0, "failed": 0})
+    looked_us: int | None = None
+    """When it last looked to the end, whatever it found."""
+    trained_us: int | None = None
+    running: bool = False
+
+
+class Watch:
+    """One look at a time."""
+
+    def __init__(
+        self,
+        archives: Sequence[Path],
+        settings: Settings,
+        registry: Registry,
+        publish: Publish,
+        clock: Callable[[], int],
+        seed: int,
+    ) -> None:
+        """clock: now, microseconds UTC."""
+        self._archives, self._settings, self._registry = archives, settings, registry
+        self._publish, self._clock, self._seed = publish, clock, seed
+        self.health = Health()
+
+    def look(self, asked: bool = False) -> Job | None:
+        """Train if it is time; none where it is not.
+
+        asked: whatever the models' age. A training that fails is a job that says so. Raises
+        OtherTrains while another process trains, DependencyDown where Postgres does not answer.
+        """
+        self.health.looks += 1
+        with alone(self._settings.postgres) as jobs:
+            self.health.trained_us = jobs.last_trained_us()
+            worse = self._degraded()
+            cause = cause_to_train(
+                self._clock(),
+                self.health.trained_us,
+                worse,
+                self._settings.watch.refresh_days,
+                asked,
+            )
+            job = None if cause is None else self._train(jobs, cause, worse)
+        self.health.looked_us = self._clock()
+        return job
+
+    def _degraded(self) -> list[str]:
+        """Targets whose present models did worse than the price, by more than chance.
+
+        Of predictions by these models alone: those of models before them are no reason.
+        """
+        try:
+            models = self._registry.champions()
+            rows = predicted(self._archives)
+        except (ModelRefused, DataMissing) as nothing:
+            log.info("no log-loss to go by: %s", nothing)
+            return []
+        rules, days = DriftRules.of(self._settings.drift), self._settings.drift.days
+        found = []
+        for model in models:
+            said = decided(rows, model.card.target.value).filter(model_version=model.version)
+            if not said.is_empty() and degraded(rolling(said, days), rules):
+                found.append(model.card.target.value)
+        return found
+
+    def _train(self, jobs: ModelJobs, cause: Cause, worse: Sequence[str]) -> Job:
+        began_us, job_id = self._clock(), uuid.uuid4().hex
+        log.info("training: %s", f"{cause} ({', '.join(worse)})" if worse else cause)
+        self.health.running = True
+        trained: list[Trained] = []
+        models: list[TargetModel] = []
+        try:
+            trained = train_from_archives(
+                self._archives,
+                None,
+                self._settings,
+                self._seed,
+                lambda stage: log.info("%s", stage),
+                self._settings.watch.window_days,
+            )
+            jobs.require_alone()
+            models = self._publish(trained)
+            detail = ", ".join(f"{model.card.target} {model.version}" for model in models)
+            job = Job(job_id, cause, "trained", detail, began_us, self._clock())
+            self.health.trained_us = job.ended_us
+        except SteamlineError as bad:
+            job = Job(job_id, cause, "failed", str(bad), began_us, self._clock())
+            trained = []
+        finally:
+            self.health.running = False
+        self.health.done[job.outcome] += 1
+        log.log(logging.INFO if models else logging.ERROR, "%s: %s", job.outcome, job.detail)
+        jobs.record(job, trained, models)
+        return job
