@@ -32,8 +32,9 @@ def watch(
     import time
 
     from deploy.stack import resolve
+    from flows.models import registry_of
+    from flows.promotion import Evidence, introduce
     from flows.watch import Watch
-    from models.registry import Registry
     from schemas.errors import ConfigError
     from schemas.settings import Settings
 
@@ -41,12 +42,14 @@ def watch(
         raise ConfigError("--now/--json", "go with --once only", "Add --once")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     settings = resolve(Settings.read())
-    registry = Registry(settings.mlflow, settings.home / "models")
+    registry = registry_of(settings)
     ours = Watch(
         archive,
         settings,
         registry,
-        lambda trained: registry.publish(trained, seed),
+        lambda trained: introduce(
+            registry, trained, seed, settings.watch.window_days, Evidence(archive, settings)
+        ),
         lambda: time.time_ns() // 1_000,
         seed,
     )

@@ -12,6 +12,7 @@ import polars as pl
 from flows.connectors.manifest import read_manifest
 from flows.training import read_training_set
 from models.boosters.dataset import TrainingSet
+from models.boosters.training import Trained
 from models.boosters.walk_forward import folds, walk_forward
 from models.evaluation.compare import differ
 from models.evaluation.gate import GateRules, Verdict, gate
@@ -116,6 +117,32 @@ def differences(
         "interval": list(found.interval),
         "games": found.n,
     }
+
+
+def introduce(
+    registry: Registry,
+    trained: list[Trained],
+    seed: int,
+    window_days: int | None,
+    evidence: Evidence,
+) -> list[tuple[Version, str]]:
+    """Register what was trained, let the gate decide of each, and say what became of it.
+
+    One that the gate cannot judge, for want of games, waits as its target's challenger.
+    """
+    versions = registry.publish(trained, seed, window_days)
+    became: dict[str, str] = {}
+    for version in versions:
+        try:
+            passed = promote(registry, version, evidence).promote
+        except DataMissing as few:
+            became[version.target] = f"challenger, not judged: {few}"
+        else:
+            became[version.target] = "champion" if passed else "challenger, refused by the gate"
+    waiting = [version for version in versions if became[version.target] != "champion"]
+    for version in start_on_paper(registry, waiting, evidence.settings):
+        became[version.target] = "champion on paper"
+    return [(version, became[version.target]) for version in versions]
 
 
 def start_on_paper(

@@ -10,18 +10,17 @@ from flows.connectors.model_jobs import ModelJobs, alone
 from flows.predicted import predicted
 from flows.steps.watch import Cause, Job, cause_to_train
 from flows.training import train_from_archives
-from models.boosters.scoring import TargetModel
 from models.boosters.training import Trained
 from models.evaluation.drift import DriftRules, degraded, rolling
 from models.evaluation.rows import decided
-from models.registry import Registry
+from models.registry import Registry, Version
 from schemas.errors import DataMissing, ModelRefused, SteamlineError
 from schemas.settings import Settings
 
 log = logging.getLogger(__name__)
 
-Publish = Callable[[list[Trained]], list[TargetModel]]
-"""The same that `steamline model train` does with what it trained."""
+Publish = Callable[[list[Trained]], list[tuple[Version, str]]]
+"""Registers what was trained, and says of each what became of it."""
 
 
 @dataclass
@@ -98,7 +97,7 @@ class Watch:
         log.info("training: %s", f"{cause} ({', '.join(worse)})" if worse else cause)
         self.health.running = True
         trained: list[Trained] = []
-        models: list[TargetModel] = []
+        made: list[tuple[Version, str]] = []
         try:
             trained = train_from_archives(
                 self._archives,
@@ -109,8 +108,8 @@ class Watch:
                 self._settings.watch.window_days,
             )
             jobs.require_alone()
-            models = self._publish(trained)
-            detail = ", ".join(f"{model.card.target} {model.version}" for model in models)
+            made = self._publish(trained)
+            detail = "; ".join(f"{one.target} {one.name}: {became}" for one, became in made)
             job = Job(job_id, cause, "trained", detail, began_us, self._clock())
             self.health.trained_us = job.ended_us
         except SteamlineError as bad:
@@ -119,6 +118,6 @@ class Watch:
         finally:
             self.health.running = False
         self.health.done[job.outcome] += 1
-        log.log(logging.INFO if models else logging.ERROR, "%s: %s", job.outcome, job.detail)
-        jobs.record(job, trained, models)
+        log.log(logging.INFO if made else logging.ERROR, "%s: %s", job.outcome, job.detail)
+        jobs.record(job, trained, [version.name for version, _ in made])
         return job

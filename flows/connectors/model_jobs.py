@@ -10,7 +10,6 @@ import psycopg
 
 from flows.connectors.migrations import KEY, dsn_of, require_current
 from flows.steps.watch import Job
-from models.boosters.scoring import TargetModel
 from models.boosters.training import Trained
 from schemas.errors import ConfigError, DependencyDown, SteamlineError
 from schemas.settings import PostgresSettings
@@ -45,8 +44,8 @@ class ModelJobs:
             ).fetchone()
         return to_us(found[0]) if found is not None and found[0] is not None else None
 
-    def record(self, job: Job, trained: Sequence[Trained], models: Sequence[TargetModel]) -> None:
-        """The job and its models, all or nothing. trained, models: in one order."""
+    def record(self, job: Job, trained: Sequence[Trained], versions: Sequence[str]) -> None:
+        """The job and its models, all or nothing. trained, versions: in one order."""
         with _answered(), self._db.transaction():
             self._db.execute(
                 "INSERT INTO model_jobs (job_id, cause, outcome, detail, began_at, ended_at)"
@@ -60,8 +59,8 @@ class ModelJobs:
                     from_us(job.ended_us),
                 ),
             )
-            for one, model in zip(trained, models, strict=True):
-                card = model.card
+            for one, version in zip(trained, versions, strict=True):
+                card = one.model.card
                 # The same data and seed in a registry that was made anew: the same model.
                 self._db.execute(
                     "INSERT INTO model_runs (run_id, job_id, target, model_version, feature_set,"
@@ -73,7 +72,7 @@ class ModelJobs:
                         f"{job.job_id}:{card.target}",
                         job.job_id,
                         card.target.value,
-                        model.version,
+                        version,
                         card.feature_set,
                         card.data_fingerprint,
                         from_us(job.ended_us),

@@ -25,7 +25,7 @@ from flows.steps.watch import Job
 from flows.watch import Health, Watch
 from models.boosters.scoring import TargetModel
 from models.boosters.training import Trained as TrainedModel
-from models.registry import Registry
+from models.registry import Registry, Version
 from schemas.decisions import Prediction
 from schemas.errors import ConfigError, DependencyDown, ModelRefused
 from schemas.events import GameResult
@@ -57,9 +57,12 @@ class Published:
     def __init__(self) -> None:
         self.calls = 0
 
-    def __call__(self, trained: list[TrainedModel]) -> list[TargetModel]:
+    def __call__(self, trained: list[TrainedModel]) -> list[tuple[Version, str]]:
         self.calls += 1
-        return [one.model for one in trained]
+        return [
+            (Version(one.model.card.target, str(self.calls), "run", NOW, (), {}), "champion")
+            for one in trained
+        ]
 
 
 def watch(database: str, archive: Path, publish: Published, *champions: TargetModel) -> Watch:
@@ -131,6 +134,8 @@ def test_the_command_trains_once_publishes_and_keeps_it(
     assert done.exit_code == 0, done.output
     job = json.loads(done.stdout)
     assert (job["cause"], job["outcome"]) == ("first", "trained")
+    # Eighty games are too few to pass the gate.
+    assert job["detail"].count("champion on paper") == len(Target)
     client = MlflowClient(uri, uri)
     kept = rows(
         database,
