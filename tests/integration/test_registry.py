@@ -110,7 +110,7 @@ def test_an_alias_makes_the_champion_and_moving_it_back_undoes_that(
         assert champion(client, Target.TOTAL).version == numbers[Target.TOTAL], "only a challenger"
         registry.promote(published, {})
         number = champion(client, Target.TOTAL).version
-        assert int(number) == int(numbers[Target.TOTAL]) + 1
+        assert int(number) > int(numbers[Target.TOTAL])
         assert published.name.partition("-")[0] == str(number)
         now = {model.card.target: model.version for model in registry.champions()}
         assert now == before | {Target.TOTAL: published.name}
