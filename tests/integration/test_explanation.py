@@ -18,6 +18,7 @@ from models.features.stored import feature_key, pack
 from schemas.markets import Target
 from schemas.settings import KafkaSettings, MlflowSettings, RedisSettings, Settings
 from tests import samples
+from tests.unit import boosters
 from tests.unit.api.test_routes import get, problem
 from tests.unit.boosters import FEATURE_SET, model
 from tests.unit.models.boosters.test_explaining import header, vector
@@ -40,10 +41,7 @@ def settings(redis_url: str, tmp_path: Path) -> Settings:
 
 
 def cache(home: Path, number: str) -> None:
-    for target in Target:
-        folder = home / "models" / target.value
-        model(target, number=number).write(folder)
-        (folder / "number").write_text(number)
+    boosters.keep((model(target, number=number) for target in Target), home / "models")
 
 
 def store(settings: Settings, blob: bytes) -> None:

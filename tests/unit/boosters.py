@@ -1,18 +1,23 @@
 """Small real boosters for tests, without training on a market."""
 
 import re
+from collections.abc import Iterable
 from functools import cache
+from pathlib import Path
 
 import lightgbm
 import numpy as np
+from pydantic import SecretStr
 
 from models.boosters.calibration import IDENTITY, Calibration
+from models.boosters.golden import Golden
 from models.boosters.laws import Law
 from models.boosters.scoring import ModelCard, TargetModel
 from models.features.catalogue import NAMES
 from models.features.kernel import FeatureSet
+from models.registry import Registry
 from schemas.markets import Target
-from schemas.settings import Settings
+from schemas.settings import MlflowSettings, Settings
 
 LAWS = {Target.RUNS: Law("total", 8.0, 0.3), Target.MARGIN: Law("margin", 5.0, 0.4)}
 FEATURE_SET = FeatureSet.of(Settings()).hash
@@ -67,3 +72,14 @@ def model(target: Target, text: str | None = None, number: str = "1") -> TargetM
 
 def models(text: str | None = None) -> list[TargetModel]:
     return [model(target, text) for target in Target]
+
+
+def keep(models: Iterable[TargetModel], folder: Path) -> None:
+    """Keep them in `folder` as a worker that has taken them does."""
+    row = np.zeros((1, len(NAMES)), np.float32)
+    kept = []
+    for model in models:
+        model.golden = Golden.of(model, row, np.array([0.5]), np.array([1.5]))
+        kept.append(model)
+    nowhere = MlflowSettings(tracking_uri=SecretStr("postgresql://127.0.0.1:1/nobody"))
+    Registry(nowhere, folder).remember(kept)

@@ -31,7 +31,7 @@ from schemas.settings import DriftSettings, Settings
 from schemas.time import US_PER_MINUTE, to_us
 from schemas.topics import Topic
 from tests import samples
-from tests.unit.boosters import card, constant_text, varied_text
+from tests.unit.boosters import card, constant_text, keep, varied_text
 
 DAYS = 5
 SETTINGS = Settings(drift=DriftSettings(days=DAYS))
@@ -185,10 +185,7 @@ def test_models_of_other_features_and_empty_archives_are_refused(
 @pytest.fixture
 def home(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """With the cache that a worker fills."""
-    for model in models(root, varied_text()):
-        folder = tmp_path / "models" / model.card.target.value
-        model.write(folder)
-        (folder / "number").write_text("1")
+    keep(models(root, varied_text()), tmp_path / "models")
     monkeypatch.chdir(tmp_path)
     for key, value in {
         "HOME": str(tmp_path),
