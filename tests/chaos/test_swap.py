@@ -204,4 +204,5 @@ def test_without_its_registry_the_worker_goes_on_and_starts_again(
     again.stop()
     assert "starting with the champions last seen" in again.said
     assert "Traceback" not in worker.said + again.said
+    assert "is refused" not in worker.said, "no model is to blame for it"
     assert_same(site.decisions(), steady.decisions)
