@@ -120,6 +120,8 @@ class Registry:
         # Its database migrations report each step as if something were wrong.
         logging.getLogger("alembic").setLevel(logging.WARNING)
         logging.getLogger("mlflow").setLevel(logging.WARNING)
+        # A database that is away: it would show its stack, and we say so ourselves.
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
         from sqlalchemy.exc import OperationalError
@@ -237,6 +239,8 @@ class Registry:
             try:
                 path = client.download_artifacts(version.run_id, "model", folder)
             except (MlflowException, OSError) as gone:
+                # A registry that went away meanwhile says nothing about the model.
+                self._require_answer()
                 raise ModelRefused(
                     f"{version.target} model {version.number}: its files cannot be had: {gone}"
                 ) from None
