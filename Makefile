@@ -34,7 +34,8 @@ demo: $(READY)
 	@$(BIN)/steamline demo $(ARGS)
 
 test: $(READY) tools
-	@$(BIN)/python -m pytest -rs $(ARGS)
+	@# By file, so that what a file sets up is set up once. Most of the time servers are waited for.
+	@$(BIN)/python -m pytest -rs -n 2 --dist loadfile $(ARGS)
 
 check: $(READY)
 	@$(BIN)/ruff check .

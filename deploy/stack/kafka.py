@@ -90,6 +90,9 @@ def fetch_jars(libs: Path, say: Callable[[str], None] | None = None) -> None:
         said = run.stdout.strip().partition("\n")[0]
         raise DependencyDown(f"Maven could not fetch Kafka's jars: {said}")
     _mark(fresh).write_text(POM.read_text())
+    if _complete(libs):
+        shutil.rmtree(fresh)  # somebody else was first, and may run a broker from there
+        return
     shutil.rmtree(libs, ignore_errors=True)
     try:
         fresh.rename(libs)
