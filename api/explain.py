@@ -135,7 +135,7 @@ class CachedModels:
         from models.registry import Registry
 
         try:
-            registry = Registry(self._settings.mlflow, self._settings.home / "models")
-            return {model.card.target: model for model in registry.cached()}
+            models = Registry.of(self._settings).cached()
+            return {model.card.target: model for model in models}
         except (ConfigError, ModelRefused) as bad:
             raise HTTPException(503, str(bad)) from None

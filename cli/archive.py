@@ -44,21 +44,17 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Archive every record of every topic, once; goes on where it was stopped or killed."""
-    import logging
-    import signal
-    from threading import Event
 
+    from cli.service import asked_to_stop, log_times
     from deploy.stack import resolve
     from flows.archive import archive
     from flows.connectors.topics import ensure_topics
     from schemas.settings import Settings
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    log_times()
     settings = resolve(Settings.read())
     root = _root(settings, folder)
-    stop = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = asked_to_stop()
     ensure_topics(settings.kafka)
     done = archive(settings, root, once, stop.is_set, accept_loss, _meter(settings.archive))
     written = {

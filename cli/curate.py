@@ -17,10 +17,8 @@ def curate(
     """Load the topics into Postgres; goes on where it was stopped or killed."""
     import asyncio
     import json
-    import logging
-    import signal
-    from threading import Event
 
+    from cli.service import asked_to_stop, log_times
     from deploy.stack import resolve
     from flows.connectors.kafka import ConfirmedProducer
     from flows.connectors.migrations import migrate
@@ -29,13 +27,11 @@ def curate(
     from flows.garbage import rest_the_collector
     from schemas.settings import Settings
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    log_times()
     settings = resolve(Settings.read())
     migrate(settings.postgres)
     ensure_topics(settings.kafka)
-    stop = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = asked_to_stop()
     rest_the_collector()
     done = asyncio.run(
         curate_topics(settings, ConfirmedProducer(settings.kafka), stop.is_set, once, accept_gap)

@@ -20,11 +20,10 @@ def demo(
 ) -> None:
     """Start the local stack, train on history, replay a slate and serve the board."""
     import json
-    import signal
     import sys
     import time
-    from threading import Event
 
+    from cli.service import asked_to_stop
     from deploy import stack
     from deploy.demo.live import play_live
     from deploy.demo.once import play_once
@@ -33,9 +32,7 @@ def demo(
     from deploy.demo.slate import choose_slate, ensure_models, prepare_archive
     from schemas.settings import Settings
 
-    stop = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = asked_to_stop()
     began = time.monotonic()
 
     def tell(text: str) -> None:

@@ -59,10 +59,9 @@ def report(
     settings = resolve(Settings.read())
     until_us = to_us(moment("--until", until)) if until else None
     first = moment("--from", from_).date() if from_ else None
-    registry = Registry(settings.mlflow, settings.home / "models")
     with stages("drift") as tell:
         tell("models")
-        models = registry.cached() or registry.champions()
+        models = Registry.of(settings).nearest()
         found = drift_report(archive, settings, models, first, until_us, tell)
     if html is not None:
         facts = [

@@ -36,9 +36,7 @@ def explain(
         raise DataMissing(f"{game}: {refusal}")
     if stored.missing:
         raise DataMissing(f"{game}: no vector: never scored, or expired")
-    registry = Registry(settings.mlflow, settings.home / "models")
-    # What the worker here scores with, and without one what it would.
-    models = registry.cached() or registry.champions()
+    models = Registry.of(settings).nearest()
     [model] = [one for one in models if one.card.target is target]
     found = explained(model, stored.header(0), stored.vectors[0], top)
     if as_json:

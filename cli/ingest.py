@@ -36,8 +36,8 @@ def ingest(
     import signal
     import sys
     import time
-    from threading import Event
 
+    from cli.service import asked_to_stop, log_times
     from deploy.stack import resolve
     from flows.connectors.kafka import ConfirmedProducer
     from flows.connectors.topics import ensure_topics
@@ -47,7 +47,7 @@ def ingest(
     from schemas.errors import ConfigError
     from schemas.settings import Settings
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    log_times()
     log = logging.getLogger(__name__)
     if from_ is not None and (record is not None or once):
         raise ConfigError("--from", "does not go with --record or --once", "Give one of them")
@@ -62,9 +62,7 @@ def ingest(
     def now_us() -> int:
         return time.time_ns() // 1_000
 
-    asked = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: asked.set())
+    asked = asked_to_stop()
 
     async def live() -> None:
         stop, loop = asyncio.Event(), asyncio.get_running_loop()

@@ -62,15 +62,15 @@ def train(
     from cli.moments import moment
     from cli.progress import stages
     from deploy.stack import resolve
-    from flows.models import registry_of
     from flows.promotion import start_on_paper
     from flows.training import train_from_archives, tuner
+    from models.registry import Registry
     from schemas.settings import Settings
     from schemas.time import to_us
 
     settings = resolve(Settings.read())
     until_us = to_us(moment("--until", until)) if until else None
-    registry = registry_of(settings)
+    registry = Registry.of(settings)
     with stages("train") as tell:
         trained = train_from_archives(
             archive,

@@ -192,10 +192,10 @@ def rollback(target: Targets = None, as_json: Json = False) -> None:
 
 def _registry() -> "Registry":
     from deploy.stack import resolve
-    from flows.models import registry_of
+    from models.registry import Registry
     from schemas.settings import Settings
 
-    return registry_of(resolve(Settings.read()))
+    return Registry.of(resolve(Settings.read()))
 
 
 def _found(registry: "Registry", targets: list[Target] | None, version: str) -> "list[Version]":

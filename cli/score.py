@@ -19,30 +19,28 @@ def score(
     ] = None,
 ) -> None:
     """Score every game the moment a line moves; resumes where it was stopped or killed."""
-    import logging
-    import signal
-    from threading import Event, Thread
+    from threading import Thread
 
+    from cli.service import asked_to_stop, log_times
     from deploy.stack import resolve
     from flows.connectors.kafka import SCORE_GROUP, KafkaSink, KafkaSource
     from flows.connectors.redis import FeatureSink
     from flows.connectors.topics import ensure_topics
-    from flows.models import ModelWatch, current_models, registry_of
+    from flows.models import ModelWatch, current_models
     from flows.score import run, score_flow
     from flows.steps.score import Scorer
+    from models.registry import Registry
     from schemas.settings import Settings
     from schemas.topics import INPUTS
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    log_times()
     settings = resolve(Settings.read())
     models = current_models(settings)
     scorer = Scorer(settings, models)
     ensure_topics(settings.kafka)
-    stop = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = asked_to_stop()
     meter = _meter(settings.score)
-    watch = ModelWatch(registry_of(settings), scorer, models, meter)
+    watch = ModelWatch(Registry.of(settings), scorer, models, meter)
     Thread(
         target=watch.follow, args=(settings.mlflow.poll_seconds, stop), name="models", daemon=True
     ).start()

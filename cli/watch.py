@@ -27,22 +27,22 @@ def watch(
     """Look at the models as STEAMLINE_WATCH_CRON says: train them when they are older than
     STEAMLINE_WATCH_REFRESH_DAYS, or worse than the market; keep each job in Postgres."""
     import json
-    import logging
     import sys
     import time
 
+    from cli.service import log_times
     from deploy.stack import resolve
-    from flows.models import registry_of
     from flows.promotion import Evidence, introduce
     from flows.watch import Watch
+    from models.registry import Registry
     from schemas.errors import ConfigError
     from schemas.settings import Settings
 
     if (now or as_json) and not once:
         raise ConfigError("--now/--json", "go with --once only", "Add --once")
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    log_times()
     settings = resolve(Settings.read())
-    registry = registry_of(settings)
+    registry = Registry.of(settings)
     ours = Watch(
         archive,
         settings,

@@ -24,7 +24,7 @@ from flows.curate import rules_of
 from flows.steps.curate import REFUSED_BY_DATABASE, prepare
 from flows.steps.records import Record
 from flows.steps.rows import TABLES, Row, Table
-from schemas.errors import DependencyDown
+from schemas.errors import DependencyDown, first_line
 from schemas.events import day_of
 from schemas.settings import PostgresSettings, Settings
 from schemas.topics import Topic
@@ -163,6 +163,5 @@ def of_database(settings: PostgresSettings, day: date | None = None) -> Stage:
                 ids = [str(one) for (one,) in db.execute(query, {"day": day})]
                 stage.ids[topic], stage.records[topic] = set(ids), len(ids)
     except psycopg.Error as down:
-        first = str(down).strip().partition("\n")[0]
-        raise DependencyDown(f"Postgres: {first}") from None
+        raise DependencyDown(f"Postgres: {first_line(down)}") from None
     return stage

@@ -22,16 +22,15 @@ from flows.steps.news import Memory
 from flows.steps.quarantine import Quarantine
 from flows.steps.records import Outgoing
 from schemas.settings import Settings
-from schemas.time import US_PER_MINUTE, from_us
+from schemas.time import US_PER_HOUR, from_us
 from schemas.topics import Topic
 
 log = logging.getLogger(__name__)
 
 SAID = (Topic.GAMES, Topic.RESULTS, Topic.SPLITS, Topic.LINES)
 """What sources say."""
-NEAR_US = 12 * 60 * US_PER_MINUTE
+NEAR_US = 12 * US_PER_HOUR
 """An answer without a word is strange while a game starts so soon."""
-_HOUR_US = 60 * US_PER_MINUTE
 
 
 @dataclass
@@ -60,14 +59,14 @@ class Ingest:
             self._say,
             Schedule(),
             Memory(),
-            Quarantine(int(rules.quarantine_hours * _HOUR_US), rules.quarantine_facts),
+            Quarantine(int(rules.quarantine_hours * US_PER_HOUR), rules.quarantine_facts),
             frozenset(settings.books),
             timedelta(hours=rules.memory_hours),
         )
 
     def resume(self, now_us: int) -> None:
         """Read back what has been said. Raises DependencyDown when the broker is not there."""
-        since_us = now_us - int(self._settings.ingest.memory_hours * _HOUR_US)
+        since_us = now_us - int(self._settings.ingest.memory_hours * US_PER_HOUR)
         self.intake.learn(recent_events(self._settings.kafka, SAID, since_us))
         log.info(
             "known from %s on: %d things said of %d games",

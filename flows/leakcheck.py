@@ -18,6 +18,7 @@ from models.features.fold import FoldRules
 from models.features.history import Frames, History
 from models.features.kernel import FeatureSet
 from models.features.leakcheck import (
+    AT_US,
     WARM_UP_HOURS,
     Builder,
     Check,
@@ -30,8 +31,6 @@ from models.features.leakcheck import (
 )
 from schemas.settings import Settings
 from schemas.time import from_us
-
-_TIME = pl.col("occurred_at_us").cast(pl.Int64)
 
 
 @dataclass
@@ -132,7 +131,7 @@ def check_archive(
         if not count:
             continue
         frames = read_frames(root, part)
-        times = pl.concat(frame.select(_TIME) for frame in frames[:3])["occurred_at_us"].to_numpy()
+        times = pl.concat(frame.select(AT_US) for frame in frames[:3])["occurred_at_us"].to_numpy()
         spans = _spans(frames)
         early = _never_held_back(History.of(frames, rules))
         for as_of_us in watch(sorted(rng.choice(times, count).tolist())):
@@ -141,7 +140,7 @@ def check_archive(
             found.decision_times += 1
             found.vectors += len(game_ids)
             found.leaks += check.at(frames, as_of_us, game_ids)
-            known = frames.filter(as_of_us >= _TIME).of_games(game_ids)
+            known = frames.filter(as_of_us >= AT_US).of_games(game_ids)
             found.not_judged += len(reopened(known, rules.cutoff_us))
             found.contexts += len(game_ids)
             found.leaks += context.at(frames, as_of_us, game_ids)
@@ -158,7 +157,7 @@ def check_archive(
 
 def _spans(frames: Frames) -> pl.DataFrame:
     """game_id, first, last: times of a game's first and last event."""
-    events = pl.concat(frame.select("game_id", _TIME.alias("at")) for frame in frames[:3])
+    events = pl.concat(frame.select("game_id", AT_US.alias("at")) for frame in frames[:3])
     times = pl.col("at").min().alias("first"), pl.col("at").max().alias("last")
     return events.group_by("game_id").agg(*times).sort("game_id")
 

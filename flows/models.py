@@ -17,16 +17,12 @@ from schemas.settings import Settings
 log = logging.getLogger(__name__)
 
 
-def registry_of(settings: Settings) -> Registry:
-    return Registry(settings.mlflow, settings.home / "models")
-
-
 def current_models(settings: Settings) -> list[TargetModel]:
     """The registry's champions; where it is away, or one of them is no good, those last taken.
 
     Raises DependencyDown or ModelRefused where there are none of these either.
     """
-    registry, features = registry_of(settings), FeatureSet.of(settings)
+    registry, features = Registry.of(settings), FeatureSet.of(settings)
     try:
         champions = [registry.champion(target) for target in Target]
     except DependencyDown as down:

@@ -25,6 +25,7 @@ from models.features.fold import FoldRules
 from models.features.history import History
 from models.features.kernel import FeatureSet
 from models.features.layout import GAME
+from models.features.leakcheck import differ
 from models.features.offline import features_at
 from schemas.settings import Settings
 from schemas.topics import INPUTS
@@ -63,14 +64,12 @@ class Parity:
 
     def compare(self, decisions: pl.DataFrame, live: Array, offline: Array) -> None:
         """decisions: game_id, position of the rows; vectors float32, shape (n, features)."""
-        same = (live.view(np.uint32) == offline.view(np.uint32)) | (
-            np.isnan(live) & np.isnan(offline)
-        )
+        different = differ(live, offline)
         self.vectors += len(live)
-        wrong = np.flatnonzero(~same.all(axis=1))
+        wrong = np.flatnonzero(different.any(axis=1))
         if len(wrong):
             row = int(wrong[0])
-            column = int(np.flatnonzero(~same[row])[0])
+            column = int(np.flatnonzero(different[row])[0])
             game_id, position = decisions.select("game_id", "position").row(row)
             values = (_value(live[row, column]), _value(offline[row, column]))
             self._differ(len(wrong), game_id, position, NAMES[column], *values)

@@ -13,7 +13,7 @@ from flows.connectors.manifest import read_manifest
 from flows.training import read_training_set
 from models.boosters.dataset import TrainingSet
 from models.boosters.training import Trained
-from models.boosters.walk_forward import folds, walk_forward
+from models.boosters.walk_forward import Fold, folds, walk_forward
 from models.evaluation.compare import differ
 from models.evaluation.gate import GateRules, Verdict, gate
 from models.evaluation.rows import decided
@@ -36,6 +36,11 @@ class Evidence:
         return any(read_manifest(one).simulated for one in self.archives)
 
     @cached_property
+    def _folds(self) -> dict[int | None, list[Fold]]:
+        """By window: the same for every target, so made once."""
+        return {}
+
+    @cached_property
     def data(self) -> TrainingSet:
         return read_training_set(self.archives, None, self.settings)
 
@@ -46,8 +51,11 @@ class Evidence:
         """
         parameters, seed, window_days = registry.logged(version).recipe()
         target = version.target
-        among = folds(self.data, window_days=window_days)
-        return walk_forward(self.data, seed, {target: parameters}, [target], among)
+        if window_days not in self._folds:
+            self._folds[window_days] = folds(self.data, window_days=window_days)
+        return walk_forward(
+            self.data, seed, {target: parameters}, [target], self._folds[window_days]
+        )
 
 
 def judge(registry: Registry, candidate: Version, evidence: Evidence) -> Verdict:

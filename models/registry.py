@@ -22,7 +22,7 @@ from models.boosters.training import Trained
 from models.provenance import code_revision, signature_file
 from schemas.errors import ConfigError, DependencyDown, ModelRefused
 from schemas.markets import Target
-from schemas.settings import MlflowSettings
+from schemas.settings import MlflowSettings, Settings
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -108,6 +108,11 @@ class Registry:
         self._uri = settings.tracking_uri.get_secret_value()
         self._artifacts = settings.artifacts
         self._cache = cache
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Registry":
+        """With the cache that everything on this machine shares."""
+        return cls(settings.mlflow, settings.home / "models")
 
     @contextmanager
     def _client(self) -> "Iterator[MlflowClient]":
@@ -314,6 +319,13 @@ class Registry:
             for old in folder.iterdir():
                 if old.is_dir() and old != fresh:
                     shutil.rmtree(old, ignore_errors=True)
+
+    def nearest(self) -> list[TargetModel]:
+        """What the worker here scores with, and without one what it would.
+
+        Raises as `cached` and `champions`.
+        """
+        return self.cached() or self.champions()
 
     def cached(self) -> list[TargetModel]:
         """The champions as last taken, from disk; empty where a target was never loaded.

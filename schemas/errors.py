@@ -77,3 +77,8 @@ class Unproven(SteamlineError):
             f"kelly: the optimum is not proven, its residual {residual:.3g} is above "
             f"{tolerance:g}. No stake is given; report the slate"
         )
+
+
+def first_line(problem: BaseException) -> str:
+    """What a library says, as far as it fits into a line of ours."""
+    return str(problem).strip().partition("\n")[0]

@@ -102,7 +102,7 @@ def ensure_models(settings: Settings, slate: Slate) -> None:
         FeatureSet.of(settings).hash,
     )
     try:
-        models = Registry(settings.mlflow, settings.home / "models").cached()
+        models = Registry.of(settings).cached()
     except ModelRefused:
         models = []  # of another version of Steamline, or damaged
     if models and all(

@@ -20,7 +20,7 @@ from yoyo import get_backend, read_migrations  # type: ignore[import-untyped]
 from yoyo.exceptions import BadMigration  # type: ignore[import-untyped]
 from yoyo.migrations import topological_sort  # type: ignore[import-untyped]
 
-from schemas.errors import ConfigError, DependencyDown, SteamlineError
+from schemas.errors import ConfigError, DependencyDown, SteamlineError, first_line
 from schemas.settings import PostgresSettings
 
 MIGRATIONS = Path(__file__).parents[2] / "sql" / "migrations"
@@ -76,9 +76,9 @@ def migrate(settings: PostgresSettings, folder: Path = MIGRATIONS) -> list[str]:
                     # yoyo's own log wants a user name, which a container need not have.
                     backend.mark_one(migration, log=False)
             except psycopg.OperationalError as down:
-                raise DependencyDown(f"Postgres went away: {_first_line(down)}") from None
+                raise DependencyDown(f"Postgres went away: {first_line(down)}") from None
             except psycopg.Error as refused:
-                raise MigrationFailed(f"{migration.id}: {_first_line(refused)}") from refused
+                raise MigrationFailed(f"{migration.id}: {first_line(refused)}") from refused
             done.append(migration.id)
     return done
 
@@ -125,7 +125,7 @@ def _backend(settings: PostgresSettings) -> Iterator[tuple[Any, list[str]]]:
     try:
         guard = psycopg.connect(dsn, autocommit=True, connect_timeout=10)
     except psycopg.OperationalError as down:
-        raise DependencyDown(f"Postgres does not answer: {_first_line(down)}") from None
+        raise DependencyDown(f"Postgres does not answer: {first_line(down)}") from None
     except psycopg.Error:
         # Its text may repeat the DSN with the password.
         raise ConfigError(
@@ -159,7 +159,3 @@ def _lock(guard: psycopg.Connection[Any]) -> None:
 def _yoyo_uri(dsn: str) -> str:
     parts = urlsplit(dsn)
     return urlunsplit(("postgresql+psycopg", *parts[1:]))
-
-
-def _first_line(problem: BaseException) -> str:
-    return str(problem).strip().partition("\n")[0]

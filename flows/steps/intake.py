@@ -21,7 +21,7 @@ from flows.steps.quarantine import Quarantine, Waiting, name_of
 from flows.steps.records import Outgoing
 from schemas.decisions import DeadLetter
 from schemas.events import Event, GameUpdate
-from schemas.time import US_PER_MINUTE
+from schemas.time import US_PER_HOUR
 from schemas.topics import TOPIC_OF, Topic
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,6 @@ UNKNOWN_BOOK = "unknown_book"
 LETTER_BYTES = 2_900_000
 """Of an original, so that its base64 fits into a message of the dead-letter topic."""
 _LARGE = 65_536
-_HOUR_US = 60 * US_PER_MINUTE
 _REMEMBERED_LETTERS = 50_000
 
 
@@ -209,7 +208,7 @@ class Intake:
             self.counts.refused[payload.source, one.reason] += 1
             what: object = one.original
             if len(one.original) > _LARGE:
-                what = payload.fetched_at_us // _HOUR_US
+                what = payload.fetched_at_us // US_PER_HOUR
             name = _digest(payload.endpoint, one.reason, one.detail, what)
             if name in self._told:
                 continue

@@ -23,9 +23,7 @@ from models.evaluation.notes import Note, notes_on
 from models.evaluation.references import References
 from models.evaluation.rows import DECISION, MARKET_OF, REFERENCES, beside, checked, decided
 from models.features.arrays import Array
-from schemas.time import US_PER_MINUTE
-
-_HOUR_US = 60 * US_PER_MINUTE
+from schemas.time import US_PER_HOUR
 
 
 class Mass(NamedTuple):
@@ -196,7 +194,7 @@ def _mean(value: object) -> float | None:
 def _segments(rows: pl.DataFrame, drawing: Drawing) -> Iterator[Segment]:
     """By month, books, favourite and hours ahead; empty ones are left out."""
     favourite = pl.max_horizontal(pl.col(DECISION), 1.0 - pl.col(DECISION))
-    ahead = (pl.col("start_us") - pl.col("as_of_us")) / _HOUR_US
+    ahead = (pl.col("start_us") - pl.col("as_of_us")) / US_PER_HOUR
     kinds = {
         "month": pl.col("day").dt.strftime("%Y-%m"),
         "books": _banded(pl.col("books"), (2, 5, 9), ("1", "2 to 4", "5 to 8", "9 or more")),

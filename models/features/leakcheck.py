@@ -24,7 +24,7 @@ Builder = Callable[[Frames, pl.DataFrame], Array]
 
 WARM_UP_HOURS = (6, 12, 24, 48)
 _UTC = pl.Datetime("us", "UTC")
-_TIME = pl.col("occurred_at_us").cast(pl.Int64)
+AT_US = pl.col("occurred_at_us").cast(pl.Int64)
 
 
 class Kind(StrEnum):
@@ -130,9 +130,9 @@ class Check:
         Whether other games get in is tried on the first game alone.
         """
         if Kind.FUTURE in self.kinds:
-            hidden = _Hidden.of(frames, [as_of_us < _TIME] * 4)
+            hidden = _Hidden.of(frames, [as_of_us < AT_US] * 4)
             yield from self._leaks(Kind.FUTURE, hidden, as_of_us, game_ids)
-        known = frames.filter(as_of_us >= _TIME)
+        known = frames.filter(as_of_us >= AT_US)
         if Kind.OTHER_GAME in self.kinds:
             foreign = pl.col("game_id") != game_ids[0]
             hidden = _Hidden.of(known, [foreign] * 4)
@@ -146,12 +146,12 @@ class Check:
         again = pl.col("game_id").is_in(reopened(known, self.cutoff_us))
         cutoffs = known.games.group_by("game_id").agg(
             (pl.col("start_time_us").cast(pl.Int64).max() - self.cutoff_us).alias("cutoff"),
-            _TIME.min().alias("announced"),
+            AT_US.min().alias("announced"),
         )
         joined = (
             frame.join(cutoffs, on="game_id", how="left", maintain_order="left") for frame in known
         )
-        past = ((pl.col("cutoff") < _TIME) & (pl.col("announced") <= _TIME)).fill_null(value=False)
+        past = ((pl.col("cutoff") < AT_US) & (pl.col("announced") <= AT_US)).fill_null(value=False)
         says = pl.col("context").is_not_null() | pl.col("quotes_stand")
         past &= ~again
         found = _Hidden.of(Frames(*joined), [past & says, past, past, pl.lit(False)], blank=True)
@@ -172,7 +172,7 @@ class Check:
                 event = self._culprit(hidden, as_of_us, game_id, one, column)
                 yield Leak(
                     kind, self.names[column], len(columns), game_id, as_of_us,
-                    *hidden.listed.select("event_id", "game_id", _TIME).row(event),
+                    *hidden.listed.select("event_id", "game_id", AT_US).row(event),
                 )  # fmt: skip
 
     def _culprit(
@@ -201,7 +201,7 @@ def reopened(known: Frames, cutoff_us: int) -> list[str]:
     """
     cutoff = pl.col("start_time_us").cast(pl.Int64) - cutoff_us
     updates = known.games.sort("occurred_at_us", maintain_order=True).select(
-        "game_id", _TIME.alias("at"), cutoff.alias("cutoff")
+        "game_id", AT_US.alias("at"), cutoff.alias("cutoff")
     )
     before = pl.col("cutoff").shift(1).over("game_id")
     found = updates.filter((pl.col("cutoff") > before) & (pl.col("at") > before))
@@ -239,7 +239,7 @@ def warm_up(
     source gives them to whoever joins.
     """
     decisions = decisions_at(as_of_us, game_ids)
-    known = frames.filter(as_of_us >= _TIME).of_games(list(game_ids))
+    known = frames.filter(as_of_us >= AT_US).of_games(list(game_ids))
     length_us = int(hours * 60 * US_PER_MINUTE)
     whole, short = build(known, decisions), build(_beginning(known, length_us), decisions)
     counts: Array = differ(whole, short).sum(axis=0)
@@ -247,18 +247,18 @@ def warm_up(
 
 
 def _beginning(frames: Frames, length_us: int) -> Frames:
-    newest = pl.concat(frame.select("game_id", _TIME.alias("begins")) for frame in frames[:3])
+    newest = pl.concat(frame.select("game_id", AT_US.alias("begins")) for frame in frames[:3])
     begins = newest.group_by("game_id").agg(pl.col("begins").max() - length_us)
     frames = Frames(
         *(frame.join(begins, on="game_id", how="left", maintain_order="left") for frame in frames)
     )
-    before = pl.col("begins") >= _TIME
+    before = pl.col("begins") >= AT_US
 
     def standing(keys: Sequence[str], rows: pl.Expr | None = None) -> pl.Expr:
         """The newest of each before, and all others at its time."""
         some = before if rows is None else before & rows
-        newest = pl.when(some).then(_TIME).max().over(keys)
-        return some & (newest == _TIME)
+        newest = pl.when(some).then(AT_US).max().over(keys)
+        return some & (newest == AT_US)
 
     described = pl.col("context").is_not_null()
     begun = Frames(
