@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel
 
+from schemas.bets import BankrollUpdate, Fill, Settlement
 from schemas.decisions import Alert, DeadLetter, Prediction, Stake
 from schemas.events import BettingSplits, GameResult, GameUpdate, LineMovement
 
@@ -17,6 +18,9 @@ class Topic(StrEnum):
     PREDICTIONS = "predictions"
     STAKES = "stakes"
     ALERTS = "alerts"
+    FILLS = "fills"
+    SETTLEMENTS = "settlements"
+    BANKROLLS = "bankrolls"
     DEAD_LETTERS = "dead-letters"
 
     def full(self, prefix: str) -> str:
@@ -41,6 +45,10 @@ CONTRACTS: dict[Topic, Contract] = {
     Topic.PREDICTIONS: Contract(Prediction),
     Topic.STAKES: Contract(Stake),
     Topic.ALERTS: Contract(Alert),
+    Topic.FILLS: Contract(Fill),
+    Topic.SETTLEMENTS: Contract(Settlement),
+    # Keyed by bankroll, all others by game.
+    Topic.BANKROLLS: Contract(BankrollUpdate),
     # A dead letter carries the original bytes in base64, so it outgrows what it reports.
     Topic.DEAD_LETTERS: Contract(DeadLetter, max_message_bytes=4_194_304),
 }
