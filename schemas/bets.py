@@ -39,7 +39,7 @@ class Outcome(StrEnum):
     VOID = "void"
 
 
-class _Bet(BaseModel):
+class Bet(BaseModel):
     """One bet at one book, as both of its messages tell it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -61,7 +61,7 @@ class _Bet(BaseModel):
     simulated: bool = False
 
     @model_validator(mode="after")
-    def _possible(self) -> Self:
+    def _fits_its_market(self) -> Self:
         if self.side not in SIDES[self.market]:
             raise ValueError(f"side: {self.side.value} is no side of {self.market.value}")
         if (self.line is None) is not (self.market is Market.MONEYLINE):
@@ -69,7 +69,7 @@ class _Bet(BaseModel):
         return self
 
 
-class Fill(_Bet):
+class Fill(Bet):
     """A bet that was made, at the price that was really got."""
 
     stake_id: str | None = None
@@ -107,7 +107,7 @@ class ClosingValue(BaseModel):
     """Expected return per unit staked at the price taken, if the close is right."""
 
 
-class Settlement(_Bet):
+class Settlement(Bet):
     """How a bet was graded; a corrected result grades anew and names what it takes the place of."""
 
     settlement_id: EventId

@@ -57,6 +57,9 @@ ID_OF = {
     Topic.PREDICTIONS: "prediction_id",
     Topic.STAKES: "stake_id",
     Topic.ALERTS: "alert_id",
+    Topic.FILLS: "fill_id",
+    Topic.SETTLEMENTS: "settlement_id",
+    Topic.BANKROLLS: "update_id",
     Topic.DEAD_LETTERS: "letter_id",
 }
 DECISIONS = (Topic.PREDICTIONS, Topic.STAKES, Topic.ALERTS)

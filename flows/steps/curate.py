@@ -9,6 +9,7 @@ from typing import NamedTuple
 from flows.steps.decode import DecodeRules, dead_letter, decode, parse
 from flows.steps.records import Outgoing, Record
 from flows.steps.rows import TABLES, Place, Row
+from schemas.bets import Bet
 from schemas.decisions import Message, Stake
 from schemas.errors import RejectedEvent
 from schemas.events import BettingSplits, Event, LineMovement, day_of
@@ -86,14 +87,13 @@ def prepare(records: Sequence[Record], rules: DecodeRules, placed: bool = True) 
                 load.books.add(message.book)
                 if topic is Topic.LINES:
                     days.add(message.occurred_at_us // US_PER_DAY)
-            elif isinstance(message, Stake) and message.book is not None:
+            elif isinstance(message, Stake | Bet) and message.book is not None:
                 load.books.add(message.book)
-            if isinstance(message, Event | Message) and message.game_id not in load.games:
+            if isinstance(message, Event | Message | Bet) and message.game_id not in load.games:
                 _check_day(message.game_id)
-                source = message.source if isinstance(message, Event) else "score"
                 load.games[message.game_id] = Sighting(
                     message.game_id,
-                    source,
+                    row[TABLES[topic].columns.index("source")],
                     TABLES[topic].id_of(row),
                     message.simulated,
                     place,

@@ -6,6 +6,7 @@ same fields. So a limit that is changed in one place alone fails here.
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from math import inf, nan, nextafter
 from typing import Any
@@ -16,6 +17,7 @@ from psycopg.errors import CheckViolation, DataError, IntegrityError
 from pydantic import BaseModel, ValidationError
 
 from flows.steps.rows import TABLES, Place
+from schemas.bets import Outcome, Terms
 from schemas.decisions import AlertKind, Refusal, Stake
 from schemas.events import (
     MAX_DECIMAL_ODDS,
@@ -159,6 +161,45 @@ CASES: list[tuple[bool, BaseModel, dict[str, Any]]] = [
     (False, samples.stake(), {"price": 1.0}),
     (False, samples.stake(), {"edge": nan}),
     (False, samples.stake(), {"bankroll": "x" * 65}),
+    # Bets.
+    (True, samples.fill(), {"amount": Decimal("0.00000001"), "price": TOP}),
+    (False, samples.fill(), {"amount": Decimal(0)}),
+    (False, samples.fill(), {"amount": Decimal("-1.00")}),
+    (False, samples.fill(), {"price": 1.0}),
+    (False, samples.fill(), {"price": nextafter(TOP, inf)}),
+    (False, samples.fill(), {"side": Side.OVER}),
+    (False, samples.fill(), {"line": 8.5}),
+    (True, samples.fill(), {"market": Market.TOTAL, "side": Side.UNDER, "line": 8.5}),
+    (False, samples.fill(), {"market": Market.TOTAL, "side": Side.UNDER}),
+    (False, samples.fill(), {"market": Market.RUN_LINE, "side": Side.UNDER, "line": -1.5}),
+    (True, samples.fill(), {"stake_id": None, "home_starter": "x" * 64}),
+    (False, samples.fill(), {"home_starter": "x" * 65}),
+    (False, samples.fill(), {"fill_id": ""}),
+    # Settlements: what comes back is that of the outcome.
+    (True, samples.settlement(), {}),
+    (False, samples.settlement(), {"payout": Decimal("9.99")}),
+    (False, samples.settlement(), {"outcome": Outcome.LOSS}),
+    (True, samples.settlement(), {"outcome": Outcome.LOSS, "payout": Decimal(0)}),
+    (True, samples.settlement(), {"outcome": Outcome.HALF_LOSS, "payout": Decimal(5)}),
+    (False, samples.settlement(), {"outcome": Outcome.HALF_LOSS, "payout": Decimal(10)}),
+    (True, samples.settlement(), {"outcome": Outcome.VOID, "payout": Decimal(10)}),
+    (False, samples.settlement(), {"outcome": Outcome.PUSH}),
+    (False, samples.settlement(), {"result_id": None}),
+    (
+        True,
+        samples.settlement(),
+        {"result_id": None, "outcome": Outcome.VOID, "payout": Decimal(10)},
+    ),
+    (False, samples.settlement(), {"closing_missing": None}),
+    # Bankrolls.
+    (True, samples.bankroll_update(), {"balance": Decimal(0)}),
+    (False, samples.bankroll_update(), {"balance": Decimal("-0.01")}),
+    (False, samples.bankroll_update(), {"balance": None}),
+    (False, samples.bankroll_update(), {"bankroll": "*"}),
+    (False, samples.bankroll_update(), {"stopped": True}),
+    (True, samples.bankroll_update(), {"stopped": True, "reason": "x" * 500}),
+    (False, samples.bankroll_update(), {"stopped": True, "reason": "x" * 501}),
+    (True, samples.bankroll_update(), {"bankroll": "*", "balance": None, "stopped": False}),
 ]
 TOPIC_OF = {CONTRACTS[topic].model: topic for topic in TABLES}
 
@@ -185,6 +226,8 @@ def test_the_same_is_taken(
         ("quote_status", QuoteStatus),
         ("game_status", GameStatus),
         ("alert_kind", AlertKind),
+        ("outcome", Outcome),
+        ("terms", Terms),
     ],
 )
 def test_the_same_words(db: Connection, domain: str, words: type[StrEnum]) -> None:

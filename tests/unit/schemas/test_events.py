@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
+from schemas.bets import BankrollUpdate, ClosingValue, Fill, Outcome, Settlement, Terms
 from schemas.decisions import (
     Alert,
     DeadLetter,
@@ -234,6 +235,17 @@ QUOTES = st.builds(
     age_ms=st.integers(0, 10**9),
     edge=st.one_of(st.none(), st.floats(-1, 10)),
 )
+BET = COMMON | {
+    "fill_id": NAMES,
+    "bankroll": NAMES,
+    "market": st.just(Market.TOTAL),
+    "side": st.sampled_from(["over", "under"]),
+    "book": NAMES,
+    "line": st.floats(0.5, 30),
+    "price": st.floats(1.001, 1000),
+    "amount": st.decimals("0.01", 1_000_000, places=2),
+    "paper": st.booleans(),
+}
 BY_TOPIC: dict[Topic, st.SearchStrategy[BaseModel]] = {
     Topic.LINES: st.builds(
         LineMovement,
@@ -301,6 +313,48 @@ BY_TOPIC: dict[Topic, st.SearchStrategy[BaseModel]] = {
     ),
     Topic.ALERTS: st.builds(
         Alert, **MESSAGE, alert_id=NAMES, kind=st.sampled_from(["locked", "unlocked"]), detail=NAMES
+    ),
+    Topic.FILLS: st.builds(
+        Fill,
+        **BET,
+        filled_at_us=TIMES,
+        stake_id=st.one_of(st.none(), NAMES),
+        terms=st.sampled_from(Terms),
+        home_starter=st.one_of(st.none(), NAMES),
+        source=NAMES,
+    ),
+    Topic.SETTLEMENTS: st.builds(
+        Settlement,
+        **BET,
+        settlement_id=NAMES,
+        outcome=st.just(Outcome.WIN),
+        payout=st.decimals(1_000_000, 2_000_000, places=2),
+        rule=NAMES,
+        detail=NAMES,
+        result_id=NAMES,
+        settled_at_us=TIMES,
+        supersedes=st.one_of(st.none(), NAMES),
+        closing=st.builds(
+            ClosingValue,
+            reference=NAMES,
+            quoted_at_us=TIMES,
+            seconds_before_start=st.floats(0, 1e6),
+            line=st.one_of(st.none(), st.floats(-3, 30)),
+            probability=SHARES,
+            probability_points=SHARES,
+            price_part=SHARES,
+            line_part=SHARES,
+            expected_value=SHARES,
+        ),
+    ),
+    Topic.BANKROLLS: st.builds(
+        BankrollUpdate,
+        update_id=NAMES,
+        bankroll=NAMES,
+        occurred_at_us=TIMES,
+        balance=st.decimals(0, 1_000_000, places=2),
+        stopped=st.one_of(st.none(), st.just(False)),
+        source=NAMES,
     ),
     Topic.DEAD_LETTERS: st.builds(
         DeadLetter,
