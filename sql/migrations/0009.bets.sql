@@ -118,11 +118,22 @@ CREATE TABLE bankroll_updates (
 );
 CREATE INDEX bankroll_updates_by_time ON bankroll_updates (bankroll, occurred_at);
 
+-- Whose bets nobody makes: paper and real money never meet in one bankroll.
+ALTER TABLE bankrolls ADD paper boolean NOT NULL DEFAULT false;
+
+-- `free`, `reserved` (for advice that stands) and `open` (on bets that are not graded) are the
+-- owner's and never below zero; `outside` is the books and the owner's bank.
+ALTER TABLE ledger_accounts DROP CONSTRAINT ledger_accounts_account_check;
+ALTER TABLE ledger_accounts ADD CONSTRAINT ledger_accounts_account_check
+    CHECK (account IN ('free', 'reserved', 'open', 'outside'));
+
 CREATE TABLE ledger_transactions (
+    -- The order in which they were booked; a balance is told by it.
+    number bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
     transaction_id text PRIMARY KEY,
     kind text NOT NULL
-        CHECK (kind IN ('deposit', 'withdrawal', 'reserve', 'release', 'settle', 'correct',
-                        'adjustment')),
+        CHECK (kind IN ('deposit', 'withdrawal', 'adjustment', 'reserve', 'release', 'bet',
+                        'settle', 'correct')),
     at moment NOT NULL,
     fill_id event_ref,
     stake_id text,

@@ -22,7 +22,7 @@ def db(database: str) -> Iterator[Connection]:
         connection.execute("INSERT INTO bankrolls VALUES ('main', 'USD')")
         connection.execute(
             "INSERT INTO ledger_accounts (bankroll, account)"
-            " VALUES ('main', 'free'), ('main', 'reserved'), ('main', 'outside')"
+            " VALUES ('main', 'free'), ('main', 'reserved'), ('main', 'open'), ('main', 'outside')"
         )
         move(connection, "t1", "deposit", outside="-100", free="100")
         yield connection
@@ -52,6 +52,7 @@ def test_money_moves_exactly(db: Connection) -> None:
     assert balances(db) == {
         "free": "99.00000000",
         "reserved": "1.00000000",
+        "open": "0.00000000",
         "outside": "-100.00000000",
     }
 
