@@ -13,7 +13,7 @@ from models.boosters.laws import Law, fit_law
 from models.boosters.lightgbm_alone import lightgbm
 from models.boosters.objective import objective
 from models.boosters.parameters import PARAMETERS, BoosterParameters
-from models.boosters.scoring import KIND_OF, ModelCard, TargetModel, anchor, mark
+from models.boosters.scoring import KIND_OF, ModelCard, TargetModel, anchor
 from models.boosters.tasks import Task, shares, task_of
 from models.evaluation import Score, score_binary
 from models.features.arrays import Array
