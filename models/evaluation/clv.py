@@ -10,7 +10,7 @@ on that side. Where the line has moved since, they have two parts:
   closing line. So half a run is worth what it is at this game's level: between over 8.5 and over 9
   lies the chance of exactly 9.
 
-The law has the typical dispersion of many seasons, not that of the champion of the day: a ruler must
+The law has the typical dispersion of many seasons, not that of the champion: a ruler must
 not change with the model that it measures. All chances are given no push; expected value counts
 pushes, and quarter lines as their two halves.
 """
