@@ -8,6 +8,7 @@ is the features' own consensus (`models/features/market`), as of first pitch.
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
+from itertools import pairwise
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeVar
 
@@ -19,6 +20,8 @@ from schemas.markets import GameStatus, Market
 from schemas.settings import CONSENSUS, DevigMethod, Settings
 from schemas.time import US_PER_MINUTE, US_PER_SECOND
 
+MOVES = 16
+"""Of first pitch, that are remembered."""
 KEPT = 8
 """Of one book and market, or one source, before first pitch."""
 _BEGUN = (GameStatus.LIVE, GameStatus.SUSPENDED, GameStatus.FINAL)
@@ -86,8 +89,8 @@ class FirstPitch:
     When a suspended game goes on is no first pitch.
     """
 
-    announced: tuple[int, int] = (0, 0)
-    """(order, start) of the newest word on it."""
+    announced: list[tuple[int, int]] = field(default_factory=list)
+    """(order, start) of each word that moved it, ascending."""
     waiting: int = 0
     """Order of the newest word that the game has not begun."""
     begun_us: int = 0
@@ -95,14 +98,21 @@ class FirstPitch:
 
     @property
     def us(self) -> int | None:
-        announced = self.announced[1]
-        if not announced:
+        if not self.announced:
             return None
+        announced = self.announced[-1][1]
         return min(announced, self.begun_us) if self.begun_us else announced
 
+    def listed_us(self, moment_us: int) -> int | None:
+        """As it was announced then; as first announced, where that was later."""
+        early = _before(self.announced, moment_us + 1)
+        return self.announced[max(early - 1, 0)][1] if self.announced else None
+
     def fold(self, update: GameUpdate, order: int) -> None:
-        if update.status is not GameStatus.SUSPENDED and order > self.announced[0]:
-            self.announced = (order, update.start_time_us)
+        if update.status is not GameStatus.SUSPENDED:
+            said = sorted({*self.announced, (order, update.start_time_us)})
+            moved = [one for one, last in pairwise(said[::-1]) if one[1] != last[1]]
+            self.announced = [said[0], *moved[::-1]][-MOVES:]
         if update.status not in _BEGUN:
             if order > self.waiting:
                 self.waiting = order
@@ -201,7 +211,7 @@ class Board:
         """Plain values, for a snapshot."""
         return {
             "first_pitch": [
-                list(self.first_pitch.announced),
+                [list(one) for one in self.first_pitch.announced],
                 self.first_pitch.waiting,
                 self.first_pitch.begun_us,
             ],
@@ -219,7 +229,7 @@ class Board:
     def unpack(cls, stored: dict[str, Any]) -> "Board":
         announced, waiting, begun_us = stored["first_pitch"]
         return cls(
-            FirstPitch((announced[0], announced[1]), waiting, begun_us),
+            FirstPitch([(order, us) for order, us in announced], waiting, begun_us),
             {
                 (Market(market), book): [Quote(*quote) for quote in kept]
                 for market, book, kept in stored["quotes"]
