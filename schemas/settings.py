@@ -139,9 +139,14 @@ class PaperSettings(Section):
     """As JSON, book: the most that it takes in one market of one game from one bankroll."""
 
 
-class SettleSettings(Section):
+class SettlementSettings(Section):
     """How bets are settled and held against the close."""
 
+    tables: Path | None = None
+    """Folder of rule tables that take the place of ours, each for its book."""
+    default: Name | None = None
+    """The book whose rules answer what a book's own table leaves open; without it such a bet is
+    left to a person."""
     close: Name = CONSENSUS
     """Whose closing price a bet is held against: a book, or `consensus`."""
     correction_days: float = Field(default=7.0, gt=0.0)
@@ -416,7 +421,7 @@ class Settings(BaseSettings):
     score: ScoreSettings = ScoreSettings()
     staking: StakingSettings = StakingSettings()
     paper: PaperSettings = PaperSettings()
-    settle: SettleSettings = SettleSettings()
+    settlement: SettlementSettings = SettlementSettings()
     alerts: AlertSettings = AlertSettings()
     drift: DriftSettings = DriftSettings()
     watch: WatchSettings = WatchSettings()

@@ -74,7 +74,7 @@ def fits(record: Record, rules: DecodeRules) -> None:
 
 
 def is_of_game(record: Record, game_id: str) -> None:
-    """Raises RejectedEvent for another key: the record may be in another partition than the game."""
+    """Raises RejectedEvent for another key: it may be in another partition than the game."""
     if record.key is None or record.key != game_id.encode():
         raise RejectedEvent("wrong_key", f"key {record.key!r} is not the game id {game_id}")
 

@@ -191,14 +191,20 @@ class Paper:
         """Plain values, for a snapshot."""
         return {
             "held": [
-                [bankroll, market.value, [[one.side.value, one.book, str(one.amount)] for one in own]]
+                [
+                    bankroll,
+                    market.value,
+                    [[one.side.value, one.book, str(one.amount)] for one in own],
+                ]
                 for (bankroll, market), own in sorted(self.held.items())
             ],
             "newest": [
                 [bankroll, market.value, *told]
                 for (bankroll, market), told in sorted(self.newest.items())
             ],
-            "orders": [[pack_record(one.record), str(one.amount), one.due_us] for one in self.orders],
+            "orders": [
+                [pack_record(one.record), str(one.amount), one.due_us] for one in self.orders
+            ],
         }
 
     @classmethod

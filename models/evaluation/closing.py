@@ -44,7 +44,7 @@ class ClosingRules:
             books=settings.books,
             devig=settings.score.devig,
             stale_us=int(settings.score.stale_minutes * US_PER_MINUTE),
-            reference=settings.settle.close,
+            reference=settings.settlement.close,
         )
 
 
@@ -146,8 +146,10 @@ class Board:
         if event.quotes_stand:
             self._keep(self.confirmed.setdefault(event.source, []), (order,))
         if self.first_pitch.us != before:
-            for kept in (*self.quotes.values(), *self.confirmed.values()):
-                self._trim(kept)
+            for quotes in self.quotes.values():
+                self._trim(quotes)
+            for told in self.confirmed.values():
+                self._trim(told)
 
     def _keep(self, kept: list[_Dated], new: _Dated) -> None:
         at = bisect_left(kept, new[0], key=itemgetter(0))

@@ -10,7 +10,7 @@ from models.evaluation.closing import KEPT, Board, Close, ClosingRules, Missing
 from models.odds import DEVIG
 from schemas.events import GameUpdate, LineMovement, QuoteStatus
 from schemas.markets import GameStatus, Market
-from schemas.settings import Settings, SettleSettings
+from schemas.settings import Settings, SettlementSettings
 from schemas.time import US_PER_MINUTE, US_PER_SECOND
 from tests.samples import OPEN, START, game, line
 
@@ -21,7 +21,7 @@ Events = list[LineMovement | GameUpdate]
 
 
 def of(book: str) -> ClosingRules:
-    return ClosingRules.of(Settings(settle=SettleSettings(close=book)))
+    return ClosingRules.of(Settings(settlement=SettlementSettings(close=book)))
 
 
 def board(*events: LineMovement | GameUpdate) -> Board:
