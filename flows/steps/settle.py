@@ -10,7 +10,7 @@ that it came from. Stakes of paper bankrolls become fills here (`steps/paper`).
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgpack
 
@@ -91,19 +91,15 @@ class Newest(Generic[E]):
         return newest
 
 
-class Booked(NamedTuple):
+@dataclass
+class Placed:
     """A bet, as it is kept."""
 
     fill: Fill
     record: Record
     """That told of it; of a paper bet, its stake's."""
-
-
-@dataclass
-class Open:
-    booked: Booked
     settled: Settlement | None = None
-    """The newest one; it is open without."""
+    """By the newest one; it is open without."""
     complained: bool = False
     """A person has been asked to grade it."""
 
@@ -118,7 +114,7 @@ class SettleStep:
     stopped: Newest[GameUpdate] = field(default_factory=Newest)
     """As it stood when it was suspended."""
     result: Newest[GameResult] = field(default_factory=Newest)
-    bets: dict[str, Open] = field(default_factory=dict)
+    bets: dict[str, Placed] = field(default_factory=dict)
     paper_stakes: set[str] = field(default_factory=set)
     """Ids of stakes that must not be bet for real."""
     newest_us: int = 0
@@ -178,8 +174,11 @@ class SettleStep:
         for made in self.paper.run(self.now_us, self.board, playable):
             if not isinstance(made, PaperFill):
                 yield dead_letter(made.record, RejectedEvent(made.reason, made.detail))
-            # Else it was read from the topic, and what was booked stands.
-            elif (fill := made.fill).fill_id not in self.bets:
+            elif (known := self.bets.get(made.fill.fill_id)) is not None:
+                # It has been read from the topic already, and what was booked stands.
+                known.record = made.record
+            else:
+                fill = made.fill
                 yield Outgoing.of(Topic.FILLS, fill.game_id, fill.fill_id, fill.filled_at_us, fill)
                 yield from self._book(fill, made.record)
 
@@ -187,23 +186,23 @@ class SettleStep:
         """Raises RejectedEvent."""
         known = self.bets.get(fill.fill_id)
         if known is not None:
-            if known.booked.fill != fill:
+            if known.fill != fill:
                 raise RejectedEvent("other_fill", f"{fill.fill_id} is the id of another bet")
             return
         if not fill.paper and fill.stake_id in self.paper_stakes:
             raise RejectedEvent(
                 "paper_stake", f"{fill.stake_id} is of a model that may not bet real money"
             )
-        self.bets[fill.fill_id] = Open(Booked(fill, record))
+        self.bets[fill.fill_id] = Placed(fill, record)
         yield from self._settle(self.bets[fill.fill_id])
 
     def _settle_all(self) -> Iterator[Outgoing]:
         for bet in self.bets.values():
             yield from self._settle(bet)
 
-    def _settle(self, bet: Open) -> Iterator[Outgoing]:
+    def _settle(self, bet: Placed) -> Iterator[Outgoing]:
         """By what is known now."""
-        fill = bet.booked.fill
+        fill = bet.fill
         rests_on: GameResult | GameUpdate | None = self.result.word or self.status.word
         if rests_on is None:
             return
@@ -231,12 +230,12 @@ class SettleStep:
             )
 
     def _settlement(
-        self, bet: Open, found: Grade, rests_on: GameResult | GameUpdate, settled_at_us: int
+        self, bet: Placed, found: Grade, rests_on: GameResult | GameUpdate, settled_at_us: int
     ) -> Settlement | None:
-        closing = self._closing(bet.booked.fill)
+        closing = self._closing(bet.fill)
         missing = closing.reason if isinstance(closing, Missing) else None
         return settlement(
-            bet.booked.fill,
+            bet.fill,
             found,
             rests_on,
             settled_at_us,
@@ -276,10 +275,9 @@ class SettleStep:
 
     def _forget(self) -> None:
         """Be as if new: what comes next in a batch must find what it would find in the next."""
-        self.__init__(self.rules)  # type: ignore[misc]
-        self.over = True
+        vars(self).update(vars(SettleStep(self.rules)), over=True)
 
-    def _open(self) -> list[Open]:
+    def _open(self) -> list[Placed]:
         return [bet for bet in self.bets.values() if bet.settled is None]
 
     def snapshot(self) -> bytes:
@@ -312,7 +310,7 @@ class SettleStep:
             status=Newest.of(GameUpdate, stored["status"]),
             stopped=Newest.of(GameUpdate, stored["stopped"]),
             result=Newest.of(GameResult, stored["result"]),
-            bets={bet.booked.fill.fill_id: bet for bet in bets},
+            bets={bet.fill.fill_id: bet for bet in bets},
             paper_stakes=set(stored["paper_stakes"]),
             newest_us=stored["newest_us"],
             now_us=stored["now_us"],
@@ -326,20 +324,21 @@ def _lean(update: GameUpdate) -> GameUpdate:
     return update.model_copy(update={"context": None, "context_as_of_us": None})
 
 
-def _letter(bet: Open, reason: str, detail: str) -> Outgoing:
-    return dead_letter(bet.booked.record, RejectedEvent(reason, detail))
+def _letter(bet: Placed, reason: str, detail: str) -> Outgoing:
+    return dead_letter(bet.record, RejectedEvent(reason, detail))
 
 
-def _pack(bet: Open) -> list[Any]:
+def _pack(bet: Placed) -> list[Any]:
     settled = None if bet.settled is None else bet.settled.model_dump_json()
-    record = pack_record(bet.booked.record)
-    return [bet.booked.fill.model_dump_json(), record, settled, bet.complained]
+    record = pack_record(bet.record)
+    return [bet.fill.model_dump_json(), record, settled, bet.complained]
 
 
-def _unpack(stored: list[Any]) -> Open:
+def _unpack(stored: list[Any]) -> Placed:
     fill, record, settled, complained = stored
-    return Open(
-        Booked(Fill.model_validate_json(fill), unpack_record(record)),
+    return Placed(
+        Fill.model_validate_json(fill),
+        unpack_record(record),
         None if settled is None else Settlement.model_validate_json(settled),
         complained,
     )
