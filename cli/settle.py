@@ -21,9 +21,9 @@ def settle(
     from deploy.stack import resolve
     from flows.connectors.kafka import KafkaSink, KafkaSource
     from flows.connectors.topics import ensure_topics
-    from flows.score import run
     from flows.settle import SETTLE_GROUP, settle_flow
     from flows.steps.bets import SETTLE_INPUTS
+    from flows.worker import run
     from schemas.settings import Settings
 
     log_times()

@@ -20,11 +20,11 @@ from tests.samples import OPEN, START, at, game, line, stake
 
 CUTOFF = (START - OPEN) / US_PER_SECOND - 3600
 """Seconds after the opening."""
-HOME = {"side": Side.HOME, "book": "pinnacle", "probability": 0.55, "price": 1.90}
+HOME: dict[str, Any] = {"side": Side.HOME, "book": "pinnacle", "probability": 0.55, "price": 1.90}
 
 
 def rules(**over: Any) -> PaperRules:
-    fields = {"bankrolls": ("main",), "delay_seconds": 5.0} | over
+    fields: dict[str, Any] = {"bankrolls": ("main",), "delay_seconds": 5.0} | over
     return PaperRules.of(
         Settings(paper=PaperSettings(**fields), staking=StakingSettings(min_edge=0.02))
     )
@@ -49,7 +49,7 @@ class Play:
         return self
 
     def stake(self, second: float, amount: float, **over: Any) -> Unfilled | None:
-        fields = HOME | {"amount": amount, "as_of_us": at(second)} | over
+        fields: dict[str, Any] = HOME | {"amount": amount, "as_of_us": at(second)} | over
         position = fields.pop("position", round(second * 10) + 1)
         said = stake(position, 0.01 if amount else 0.0, **fields)
         return self.paper.take(said, record(said), said.as_of_us)
