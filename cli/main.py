@@ -28,6 +28,7 @@ from cli import (
     parity,
     score,
     settle,
+    settlement,
     stack,
 )
 
@@ -50,6 +51,7 @@ app.add_typer(ab.app, name="ab")
 app.add_typer(score.app, name="run")
 app.add_typer(db.app, name="db")
 app.add_typer(odds.app, name="odds")
+app.add_typer(settlement.app, name="settlement")
 score.app.command("context")(context.publish)
 score.app.command("curate")(curate.curate)
 score.app.command("settle")(settle.settle)

@@ -140,13 +140,13 @@ class PaperSettings(Section):
 
 
 class SettlementSettings(Section):
-    """How bets are settled and held against the close."""
+    """By which rules bets are graded (docs/settlement.md), and against which close they are held."""
 
+    default: str | None = None
+    """Rule table that answers what is not known of a book: `conservative`, or another book's.
+    Without it such bets wait for a person."""
     tables: Path | None = None
-    """Folder of rule tables that take the place of ours, each for its book."""
-    default: Name | None = None
-    """The book whose rules answer what a book's own table leaves open; without it such a bet is
-    left to a person."""
+    """Folder of your own rule tables (TOML); each takes the place of ours for its book."""
     close: Name = CONSENSUS
     """Whose closing price a bet is held against: a book, or `consensus`."""
     correction_days: float = Field(default=7.0, gt=0.0)

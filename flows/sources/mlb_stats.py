@@ -85,15 +85,15 @@ class _LineTeams(Shape):
 
 class _Inning(Shape):
     num: int
-    home: _Runs
-    away: _Runs
+    home: _Runs | None = None
+    away: _Runs | None = None
 
 
 class _Linescore(Shape):
     teams: _LineTeams | None = None
-    currentInning: Annotated[int, Field(ge=1, le=50)] | None = None
-    inningState: Literal["Top", "Middle", "Bottom", "End"] | None = None
-    outs: Annotated[int, Field(ge=0, le=3)] | None = None
+    currentInning: int | None = None
+    inningState: str | None = None
+    outs: int | None = None
     innings: list[_Inning] | None = None
 
 
@@ -107,7 +107,7 @@ class _Game(Shape):
     status: _Status
     teams: _Sides
     linescore: _Linescore | None = None
-    scheduledInnings: Annotated[int, Field(ge=1, le=9)] | None = None
+    scheduledInnings: int | None = None
     reverseHomeAwayStatus: bool = False
     resumeDate: Micros | None = None
     resumedFrom: Micros | None = None
@@ -160,26 +160,25 @@ def _half_innings(score: _Linescore) -> int | None:
     if score.currentInning is None or score.inningState is None:
         return None
     before = 2 * (score.currentInning - 1)
-    match score.inningState:
-        case "Middle":
-            return before + 1
-        case "End":
-            return before + 2
-    if score.outs is None:
+    over = {"Top": 0, "Middle": 1, "Bottom": 1, "End": 2}.get(score.inningState)
+    if over is None or (score.inningState in ("Top", "Bottom") and score.outs is None):
         return None
-    return before + (1 if score.inningState == "Bottom" else 0) + (1 if score.outs == 3 else 0)
+    out = score.inningState in ("Top", "Bottom") and score.outs == 3
+    return before + over + (1 if out else 0)
 
 
 def _full_score(score: _Linescore, half_innings: int) -> tuple[int, int] | None:
     """Home, away at the end of the last full inning, where every inning is told."""
     full = half_innings // 2
-    told = {one.num: (one.home.runs, one.away.runs) for one in score.innings or ()}
+    told = {one.num: one for one in score.innings or ()}
     home = away = 0
     for number in range(1, full + 1):
-        home_runs, away_runs = told.get(number, (None, None))
-        if home_runs is None or away_runs is None:
+        one = told.get(number)
+        if one is None or one.home is None or one.away is None:
             return None
-        home, away = home + home_runs, away + away_runs
+        if one.home.runs is None or one.away.runs is None:
+            return None
+        home, away = home + one.home.runs, away + one.away.runs
     return home, away
 
 
