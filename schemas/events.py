@@ -199,6 +199,7 @@ class GameResult(Played):
     played_on: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
     """The local day it was played on, or begun; a game keeps its id when it is moved."""
     started_at_us: Micros | None = None
+    """First pitch as it is listed in the end."""
     resumed_at_us: Micros | None = None
     """Of a game that was suspended and went on another day."""
     home_starter: Name | None = None

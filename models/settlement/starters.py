@@ -42,9 +42,16 @@ def check(case: Case, result: GameResult) -> Grade | None:
                 raise Unanswered(f"nobody has said who started for the {side} side")
             if not _told_same(listed, started):
                 return case.void(name, f"{listed} was listed, {started} started")
+    price = case.rules.ask("pitcher_change_price")
     for side in ("home", "away"):
         listed, started = pairs[side]
-        if side in asks or listed is None or started is None or same(listed, started):
+        if side in asks:
+            continue
+        if listed is None or started is None:
+            if price is not None and price.value == "adjusted":
+                case.note("paid as taken: whether a listed pitcher has changed is not known")
+            continue
+        if same(listed, started):
             continue
         if case.ask("pitcher_change_price").value == "adjusted":
             raise Unanswered(

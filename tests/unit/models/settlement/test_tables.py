@@ -46,6 +46,17 @@ def test_what_is_taken_for_granted_says_so_in_the_grade() -> None:
     assert "taken for nine innings" in made.detail
 
 
+def test_a_price_that_may_have_changed_says_so_in_the_grade() -> None:
+    made = grade(bet("home", book="pinnacle"), result(3, 5), Tables().of("pinnacle"))
+    assert isinstance(made, Grade)
+    assert "whether a listed pitcher has changed is not known" in made.detail
+    known = {"home_starter": "Gerrit Cole", "away_starter": "Brayan Bello"}
+    taken = bet("home", book="pinnacle", **known)
+    made = grade(taken, result(3, 5, 18, **known), Tables().of("pinnacle"))
+    assert isinstance(made, Grade)
+    assert "pitcher" not in made.detail
+
+
 def test_a_default_answers_what_is_open() -> None:
     open_, answered = Tables(), Tables(default="conservative")
     over = bet("over", 7.5, book="bet365")
