@@ -140,7 +140,7 @@ class PaperSettings(Section):
 
 
 class SettlementSettings(Section):
-    """By which rules bets are graded (docs/settlement.md), and against which close they are held."""
+    """By which rules bets are graded (docs/settlement.md), and what close they are held against."""
 
     default: str | None = None
     """Rule table that answers what is not known of a book: `conservative`, or another book's.
