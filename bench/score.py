@@ -23,11 +23,12 @@ from flows.connectors.parquet import read_archive
 from flows.connectors.redis import FeatureSink
 from flows.connectors.topics import ensure_topics
 from flows.replay import Pace, replay
-from flows.score import run, score_flow
+from flows.score import score_flow
 from flows.steps.decode import DecodeRules, decode_batch
 from flows.steps.records import Outgoing, Record
 from flows.steps.score import Scorer
 from flows.training import train_from_archives
+from flows.worker import run
 from schemas.settings import Settings
 from schemas.topics import INPUTS, Topic
 

@@ -27,6 +27,8 @@ from cli import (
     odds,
     parity,
     score,
+    settle,
+    settlement,
     stack,
 )
 
@@ -49,8 +51,10 @@ app.add_typer(ab.app, name="ab")
 app.add_typer(score.app, name="run")
 app.add_typer(db.app, name="db")
 app.add_typer(odds.app, name="odds")
+app.add_typer(settlement.app, name="settlement")
 score.app.command("context")(context.publish)
 score.app.command("curate")(curate.curate)
+score.app.command("settle")(settle.settle)
 app.command("ingest")(ingest.ingest)
 app.command("api")(api.api_command)
 app.command("kelly")(kelly.kelly)

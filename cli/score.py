@@ -27,8 +27,9 @@ def score(
     from flows.connectors.redis import FeatureSink
     from flows.connectors.topics import ensure_topics
     from flows.models import ModelWatch, current_models
-    from flows.score import run, score_flow
+    from flows.score import score_flow
     from flows.steps.score import Scorer
+    from flows.worker import run
     from models.registry import Registry
     from schemas.settings import Settings
     from schemas.topics import INPUTS

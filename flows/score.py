@@ -1,33 +1,21 @@
 """The score flow: events in, predictions, stakes and alerts out, features to the store."""
 
-import os
-import shutil
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
-from pathlib import Path
 from typing import Protocol, cast
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow, Stream
-from bytewax.errors import BytewaxRuntimeError
 from bytewax.inputs import FixedPartitionedSource
 from bytewax.operators import KeyedStream, StatefulBatchLogic
 from bytewax.outputs import DynamicSink, FixedPartitionedSink
-from bytewax.recovery import RecoveryConfig, init_db_dir
-from bytewax.run import cli_main
 
-from flows.garbage import rest_the_collector
 from flows.steps.alerts import AlertStep, Watched
 from flows.steps.decode import Decoded, DecodeRules, decode_batch
 from flows.steps.game import GameStep, ToScore
 from flows.steps.records import FeatureBlob, Outgoing, Record
 from flows.steps.score import Scored, Scorer
 from models.features.fold import FoldRules
-from schemas.errors import SteamlineError
 from schemas.settings import Settings
-
-EPOCH = timedelta(seconds=1)
-"""How much is read again after a crash, and how often deliveries are awaited."""
 
 SCORE_BATCH = 256
 """Games to one kernel call: enough to spread its fixed cost, few enough to stay in cache."""
@@ -158,38 +146,3 @@ def _count(batch: list[Batch], meter: Meter) -> list[Batch]:
     for _, messages in batch:
         meter.sent(messages)
     return batch
-
-
-def run(flow: Dataflow, recovery: Path) -> None:
-    """One worker until its source ends; state lives in `recovery` and is resumed from it.
-
-    Raises what stopped it: OffsetOutOfRange, DeliveryFailed, DependencyDown, ConfigError.
-    """
-    rest_the_collector()
-    # Whatever its value, Bytewax would serve the flow over HTTP and write into this folder.
-    os.environ.pop("BYTEWAX_DATAFLOW_API_ENABLED", None)
-    if not any(recovery.glob("*.sqlite3")):
-        _make_store(recovery)
-    try:
-        cli_main(flow, epoch_interval=EPOCH, recovery_config=RecoveryConfig(str(recovery)))
-    except BytewaxRuntimeError as wrapped:
-        raise _ours(wrapped) from None
-
-
-def _ours(wrapped: BaseException) -> BaseException:
-    """The error of ours that Bytewax has wrapped in its own; else what it raised itself."""
-    cause: BaseException | None = wrapped
-    while cause is not None and not isinstance(cause, SteamlineError):
-        cause = cause.__cause__
-    return cause or wrapped
-
-
-def _make_store(recovery: Path) -> None:
-    """An empty recovery store, there all at once: a half made one would never be resumed from."""
-    fresh = recovery / "new"
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    init_db_dir(fresh, 1)
-    (made,) = fresh.iterdir()
-    made.rename(recovery / made.name)
-    fresh.rmdir()

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from schemas.errors import ConfigError
+from schemas.events import Name
 
 PREFIX = "STEAMLINE_"
 _FIX = "docs/settings.md lists what it takes"
@@ -121,6 +122,43 @@ class StakingSettings(Section):
     paper: bool = False
     """Size stakes of models that have not passed the gate too, marked `paper`: to be watched, not
     bet. Without it they are refused as `unpromoted_model`."""
+
+
+CONSENSUS = "consensus"
+"""Stands where a book's name can: the median of the fresh books."""
+
+
+class PaperSettings(Section):
+    """Bets that nobody makes: what the stakes of a bankroll would have come to."""
+
+    bankrolls: tuple[Name, ...] = ()
+    """As a JSON list: their stakes are filled on paper by `steamline run settle`."""
+    delay_seconds: float = Field(default=5.0, ge=0.0)
+    """From a stake to its fill, in event time: the price is the one that the book quotes then."""
+    limits: dict[Name, Annotated[float, Field(ge=0.0)]] = Field(default_factory=dict)
+    """As JSON, book: the most that it takes in one market of one game from one bankroll."""
+
+
+class SettlementSettings(Section):
+    """By which rules bets are graded (docs/settlement.md), and what close they are held against."""
+
+    default: str | None = None
+    """Rule table that answers what is not known of a book: `conservative`, or another book's.
+    Without it such bets wait for a person."""
+    tables: Path | None = None
+    """Folder of your own rule tables (TOML); each takes the place of ours for its book."""
+    close: Name = CONSENSUS
+    """Whose closing price a bet is held against: a book, or `consensus`."""
+    correction_days: float = Field(default=7.0, gt=0.0)
+    """A finished game is forgotten after so long without news; a result that is corrected later
+    settles nothing."""
+    give_up_days: float = Field(default=60.0, gt=0.0)
+    """A bet that nothing has settled so long after the last news of its game goes to the dead
+    letters."""
+    metrics_port: int | None = Field(default=None, ge=0, le=65_535)
+    """Where the settle flow serves Prometheus metrics at /metrics; without it, nowhere."""
+    metrics_host: str = "127.0.0.1"
+    """Address it listens on for that."""
 
 
 class AlertSettings(Section):
@@ -382,6 +420,8 @@ class Settings(BaseSettings):
     mlflow: MlflowSettings = MlflowSettings()
     score: ScoreSettings = ScoreSettings()
     staking: StakingSettings = StakingSettings()
+    paper: PaperSettings = PaperSettings()
+    settlement: SettlementSettings = SettlementSettings()
     alerts: AlertSettings = AlertSettings()
     drift: DriftSettings = DriftSettings()
     watch: WatchSettings = WatchSettings()

@@ -57,27 +57,42 @@ def parse(record: Record) -> BaseModel:
 
 def decode(record: Record, rules: DecodeRules) -> Event:
     """One event. Raises RejectedEvent with a reason code."""
-    if len(record.value) > rules.max_bytes:
-        raise RejectedEvent("oversized", f"{len(record.value)} bytes, at most {rules.max_bytes}")
+    fits(record, rules)
     event = parse(record)
     assert isinstance(event, Event)
-    if record.key is None or record.key != event.game_id.encode():
-        raise RejectedEvent("wrong_key", f"key {record.key!r} is not the game id {event.game_id}")
+    is_of_game(record, event.game_id)
     if rules.books is not None and (book := strange_book(event, rules.books)) is not None:
         raise RejectedEvent("unknown_book", f"{book!r} is not in STEAMLINE_BOOKS")
-    ahead = event.occurred_at_us - record.timestamp_us
+    plausible(record, event.game_id, event.occurred_at_us, rules)
+    return event
+
+
+def fits(record: Record, rules: DecodeRules) -> None:
+    """Raises RejectedEvent for one that is too long."""
+    if len(record.value) > rules.max_bytes:
+        raise RejectedEvent("oversized", f"{len(record.value)} bytes, at most {rules.max_bytes}")
+
+
+def is_of_game(record: Record, game_id: str) -> None:
+    """Raises RejectedEvent for another key: it may be in another partition than the game."""
+    if record.key is None or record.key != game_id.encode():
+        raise RejectedEvent("wrong_key", f"key {record.key!r} is not the game id {game_id}")
+
+
+def plausible(record: Record, game_id: str, moment_us: int, rules: DecodeRules) -> None:
+    """Raises RejectedEvent where the time fits neither the record's own nor the game."""
+    ahead = moment_us - record.timestamp_us
     if ahead > rules.future_us:
         raise RejectedEvent(
             "future", f"dated {ahead / US_PER_SECOND:.0f} s after its own record timestamp"
         )
     try:
-        played = day_of(event.game_id)
+        played = day_of(game_id)
     except ValueError as bad:
-        raise RejectedEvent("invalid", f"game_id: {event.game_id!r}: {bad}") from None
-    days = (from_us(event.occurred_at_us).date() - played).days
+        raise RejectedEvent("invalid", f"game_id: {game_id!r}: {bad}") from None
+    days = (from_us(moment_us).date() - played).days
     if not -DAYS_BEFORE_GAME <= days <= DAYS_AFTER_GAME:
         raise RejectedEvent("implausible_time", f"{days} days from the day of the game")
-    return event
 
 
 def strange_book(event: Event, books: frozenset[str]) -> str | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.boosters.calibration import IDENTITY, Calibration
-from models.boosters.laws import Kind, Law
+from models.boosters.laws import Kind, Law, mark
 from models.boosters.lightgbm_alone import lightgbm
 from models.features.arrays import Array, known
 from models.features.catalogue import NAMES
@@ -99,11 +99,6 @@ def anchor(law: Law | None, consensus: Array, line: Array) -> Array:
     if law is None:
         return np.array([logit(one) for one in consensus.tolist()])
     return law.tilt(consensus, mark(law.kind, line))
-
-
-def mark(kind: Kind, line: Array) -> Array:
-    """The outcome above which the first side wins: a total's line, minus a handicap."""
-    return line if kind == "total" else -line
 
 
 class TargetModel:

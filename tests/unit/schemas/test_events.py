@@ -18,7 +18,14 @@ from schemas.decisions import (
     SideQuote,
     Stake,
 )
-from schemas.events import BettingSplits, GameResult, GameUpdate, LineMovement, QuoteStatus
+from schemas.events import (
+    BettingSplits,
+    Ending,
+    GameResult,
+    GameUpdate,
+    LineMovement,
+    QuoteStatus,
+)
 from schemas.markets import GameStatus, Market
 from schemas.time import from_us, to_us
 from schemas.topics import CONTRACTS, INPUTS, Topic
@@ -276,7 +283,16 @@ BY_TOPIC: dict[Topic, st.SearchStrategy[BaseModel]] = {
         quotes_stand=st.booleans(),
     ),
     Topic.RESULTS: st.builds(
-        GameResult, **EVENT, home_score=st.integers(0, 60), away_score=st.integers(0, 60)
+        GameResult,
+        **EVENT,
+        home_score=st.integers(0, 60),
+        away_score=st.integers(0, 60),
+        half_innings=st.one_of(st.none(), st.integers(0, 100)),
+        ending=st.one_of(st.none(), st.sampled_from(Ending)),
+        played_on=st.one_of(st.none(), st.dates().map(str)),
+        resumed_at_us=st.one_of(st.none(), TIMES),
+        home_starter=st.one_of(st.none(), NAMES),
+        venue_changed=st.one_of(st.none(), st.booleans()),
     ),
     Topic.PREDICTIONS: st.builds(
         Prediction,
