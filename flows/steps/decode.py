@@ -27,6 +27,8 @@ class Decoded(NamedTuple):
     event: Event
     record: Record
     """Kept for the dead letter, should the fold refuse the event."""
+    number: int = 0
+    """In the order of reading: a batch is taken apart by game, and bankrolls join games again."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +67,7 @@ def decode(record: Record, rules: DecodeRules) -> Event:
         raise RejectedEvent("wrong_key", f"key {record.key!r} is not the game id {event.game_id}")
     if rules.books is not None and (book := strange_book(event, rules.books)) is not None:
         raise RejectedEvent("unknown_book", f"{book!r} is not in STEAMLINE_BOOKS")
-    ahead = event.occurred_at_us - record.timestamp_us
-    if ahead > rules.future_us:
-        raise RejectedEvent(
-            "future", f"dated {ahead / US_PER_SECOND:.0f} s after its own record timestamp"
-        )
+    not_ahead(event.occurred_at_us, record, rules)
     try:
         played = day_of(event.game_id)
     except ValueError as bad:
@@ -78,6 +76,15 @@ def decode(record: Record, rules: DecodeRules) -> Event:
     if not -DAYS_BEFORE_GAME <= days <= DAYS_AFTER_GAME:
         raise RejectedEvent("implausible_time", f"{days} days from the day of the game")
     return event
+
+
+def not_ahead(moment_us: int, record: Record, rules: DecodeRules) -> None:
+    """Raises RejectedEvent for what is dated after its own record."""
+    ahead = moment_us - record.timestamp_us
+    if ahead > rules.future_us:
+        raise RejectedEvent(
+            "future", f"dated {ahead / US_PER_SECOND:.0f} s after its own record timestamp"
+        )
 
 
 def strange_book(event: Event, books: frozenset[str]) -> str | None:
@@ -122,15 +129,18 @@ def dead_letter(record: Record, rejected: RejectedEvent) -> Outgoing:
 
 
 def decode_batch(
-    records: Iterable[Record], rules: DecodeRules
+    records: Iterable[Record], rules: DecodeRules, first: int = 0
 ) -> list[tuple[str, Decoded] | Outgoing]:
-    """Every record as (game id, event) or as a dead letter, in order."""
+    """Every record as (game id, event) or as a dead letter, in order.
+
+    first: number of the first record.
+    """
     out: list[tuple[str, Decoded] | Outgoing] = []
-    for record in records:
+    for number, record in enumerate(records, first):
         try:
             event = decode(record, rules)
         except RejectedEvent as rejected:
             out.append(dead_letter(record, rejected))
         else:
-            out.append((event.game_id, Decoded(event, record)))
+            out.append((event.game_id, Decoded(event, record, number)))
     return out

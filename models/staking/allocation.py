@@ -75,13 +75,25 @@ def growth_alone(one: Candidate) -> float:
     return (1.0 - one.push) * grown
 
 
-def pick(game: Priced, settings: StakingSettings, paper: bool) -> Candidate | None:
-    """The game's best market among those that no guard refuses; real and paper stand apart."""
-    able = [
-        one for one in game.candidates if one.paper is paper and not refusals(game, one, settings)
-    ]
-    # The first of equals: markets always come in the same order.
-    return max(able, key=growth_alone, default=None)
+class Judged(NamedTuple):
+    """A game as one bankroll's guards see it."""
+
+    refusals: dict[Market, tuple[Refusal, ...]]
+    picks: dict[bool, Candidate]
+    """Paper or not -> its best market among those that no guard refuses."""
+
+
+def judge(game: Priced, settings: StakingSettings) -> Judged:
+    """Real and paper stakes stand apart: what is never bet takes no room from what is."""
+    judged = Judged({}, {})
+    for one in game.candidates:
+        reasons = judged.refusals[one.market] = refusals(game, one, settings)
+        if reasons:
+            continue
+        best = judged.picks.get(one.paper)
+        if best is None or growth_alone(one) > growth_alone(best):
+            judged.picks[one.paper] = one
+    return judged
 
 
 def allocation(
@@ -91,8 +103,15 @@ def allocation(
     settings: StakingSettings,
     paper: bool = False,
 ) -> dict[tuple[str, Market], Sized]:
-    """From a record of what a stake rested on, the stake: of every game, its pick."""
-    picks = [Pick(game, one) for game in games if (one := pick(game, settings, paper)) is not None]
+    """What a stake's record leads to: the stakes of all games it names, its own among them.
+
+    games: at the positions that the record gives.
+    """
+    picks = [
+        Pick(game, judged.picks[paper])
+        for game in games
+        if paper in (judged := judge(game, settings)).picks
+    ]
     found = size(picks, balance, held, settings)
     return {(game.game_id, one.market): found.stakes[game.game_id] for game, one in picks}
 

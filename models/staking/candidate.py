@@ -64,4 +64,4 @@ class Priced(NamedTuple):
             Candidate(Market(market), Side(side) if side else None, *rest)
             for market, side, *rest in candidates
         )
-        return cls(*facts, tuple(made))
+        return cls._make([*facts, tuple(made)])
