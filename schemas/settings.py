@@ -117,8 +117,8 @@ class StakingSettings(Section):
     min_edge: float = Field(default=0.02, ge=0.0)
     """Expected return per unit below which nothing is staked."""
     by: Literal["scaling", "utility"] = "scaling"
-    """Full Kelly of the slate times the fraction, or the optimum of power utility with risk aversion
-    1 / fraction, which spreads more evenly on busy days."""
+    """Full Kelly of the slate times the fraction, or the optimum of power utility with risk
+    aversion 1 / fraction, which spreads more evenly on busy days."""
     max_fraction: float = Field(default=0.05, gt=0.0, le=1.0)
     """Cap of one bet, share of the balance."""
     max_game: Share = 1.0

@@ -1,4 +1,4 @@
-"""Games to predictions, what can be bet, and feature blobs: one kernel call, one predict a target."""
+"""Games to predictions, candidates and feature blobs: one kernel call and one predict a target."""
 
 from collections import deque
 from collections.abc import Mapping, Sequence

@@ -221,7 +221,9 @@ def test_a_scrape_says_what_passed() -> None:
     assert seen['steamline_alerts_total{kind="steam"}'] == kinds[AlertKind.STEAM] == 6
     positions = {
         (fields["game_id"], fields["position"])
-        for fields in (json.loads(m.value) for m in messages if m.topic is Topic.STAKES)
+        for fields in (
+            json.loads(m.value) for m in messages if m.topic in (Topic.PREDICTIONS, Topic.STAKES)
+        )
     }
     assert seen["steamline_scored_rows_total"] == len(positions)
     vectors = seen["steamline_vectors_total"]
