@@ -28,6 +28,7 @@ from cli import (
     parity,
     score,
     stack,
+    stop,
 )
 
 app = typer.Typer(
@@ -54,6 +55,8 @@ score.app.command("curate")(curate.curate)
 app.command("ingest")(ingest.ingest)
 app.command("api")(api.api_command)
 app.command("kelly")(kelly.kelly)
+app.command("stop")(stop.stop)
+app.command("resume")(stop.resume)
 app.command("demo")(demo.demo)
 app.command("audit")(audit.audit)
 app.command("parity")(parity.parity)

@@ -53,7 +53,7 @@ class Table:
         return self.columns.index(self.identity)
 
 
-_JSON = frozenset(("context", "best", "read_to", "values"))
+_JSON = frozenset(("context", "best", "read_to", "values", "slate", "held"))
 _DROPPED = frozenset(("odds_format",))
 """Says how a price was written; validated prices are decimal."""
 _FLOW = "score"

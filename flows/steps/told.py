@@ -3,7 +3,7 @@
 from flows.steps.allocate import Numbered
 from flows.steps.decode import Decoded, DecodeRules, dead_letter, decode_batch, not_ahead, parse
 from flows.steps.records import Outgoing, Record
-from schemas.bets import BankrollUpdate
+from schemas.bets import ALL_BANKROLLS, BankrollUpdate
 from schemas.errors import RejectedEvent
 from schemas.topics import Topic
 
@@ -41,3 +41,17 @@ def decode_update(record: Record, rules: DecodeRules) -> BankrollUpdate:
         raise RejectedEvent("wrong_key", detail)
     not_ahead(update.occurred_at_us, record, rules)
     return update
+
+
+def switch(stopped: bool, reason: str, bankroll: str | None, now_us: int) -> Outgoing:
+    """The word that stops a bankroll, or all, or lets them go again."""
+    name = bankroll or ALL_BANKROLLS
+    update = BankrollUpdate(
+        update_id=f"{'stop' if stopped else 'resume'}:{name}:{now_us}",
+        bankroll=name,
+        occurred_at_us=now_us,
+        stopped=stopped,
+        reason=reason,
+        source="operator",
+    )
+    return Outgoing.of(Topic.BANKROLLS, name, update.update_id, now_us, update)
