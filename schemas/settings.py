@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from schemas.errors import ConfigError
-from schemas.events import Name
 from schemas.kelly import Drawdown, Share
 
 PREFIX = "STEAMLINE_"
@@ -108,7 +107,7 @@ class ScoreSettings(Section):
 class StakingSettings(Section):
     """How much to bet, out of one bankroll."""
 
-    name: Name = "main"
+    name: str = Field(default="main", pattern=r"^[A-Za-z0-9._-]{1,64}$")
     """Of the bankroll, in the ledger."""
     bankroll: float = Field(default=10_000.0, gt=0.0)
     """What it holds until the ledger says otherwise."""
