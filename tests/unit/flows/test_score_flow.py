@@ -57,13 +57,13 @@ def story(game_id: str, second: float) -> list[Event]:
     return events
 
 
-def records(games: int = 3) -> list[Record]:
+def records(games: int = 3, named: str = "mlb-2026-07-20-BOS-NYY-{}") -> list[Record]:
     """Games side by side, as Kafka gives them."""
     events = sorted(
         (
             event
             for number in range(1, games + 1)
-            for event in story(f"mlb-2026-07-20-BOS-NYY-{number}", number * 7.0)
+            for event in story(named.format(number), number * 7.0)
         ),
         key=lambda event: event.occurred_at_us,
     )
