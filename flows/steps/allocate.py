@@ -47,6 +47,15 @@ class AllocateRules(NamedTuple):
         return cls(staking, stale_us, sha256(text.encode()).hexdigest()[:16])
 
 
+class _Cause(NamedTuple):
+    """What led to a decision."""
+
+    name: str
+    """Game and position, or the update's id: never twice the same."""
+    at_us: int
+    """In event time."""
+
+
 class AllocateStep:
     """Everything it knows is in `snapshot()`."""
 
@@ -73,7 +82,7 @@ class AllocateStep:
         self._bankroll.tell(update)
         if self._bankroll.account == before:
             return []
-        return self._decide(update.occurred_at_us, set())
+        return self._decide(_Cause(update.update_id, update.occurred_at_us), set())
 
     def _priced(self, priced: Priced) -> list[Outgoing]:
         bankroll = self._bankroll
@@ -89,7 +98,8 @@ class AllocateStep:
                     bankroll.close(other)
         if priced.locked:
             bankroll.close(game)
-        out = self._decide(priced.now_us, touched)
+        cause = _Cause(f"{priced.game_id}:{priced.position}", priced.now_us)
+        out = self._decide(cause, touched)
         if priced.locked:
             bankroll.games.pop(priced.game_id, None)
         return out
@@ -101,10 +111,10 @@ class AllocateStep:
             return Refusal.LOCKED
         return Refusal.STALE_ODDS if now_us - priced.now_us > self._stale_us else None
 
-    def _decide(self, moment_us: int, touched: set[str]) -> list[Outgoing]:
+    def _decide(self, cause: _Cause, touched: set[str]) -> list[Outgoing]:
         """Size again what has moved; say what that, or another reason, has changed.
 
-        moment_us: event time of what led here. touched: games of which there is news.
+        touched: games of which there is news.
         """
         bankroll = self._bankroll
         against = account_refusals(bankroll.account, bankroll.now_us, self._staking)
@@ -121,7 +131,7 @@ class AllocateStep:
         return [
             message
             for game_id in sorted(touched & bankroll.games.keys())
-            for message in self._say(bankroll.games[game_id], moment_us)
+            for message in self._say(bankroll.games[game_id], cause)
         ]
 
     def _size(self, kind: Kind, picks: dict[str, Pick]) -> set[str]:
@@ -153,7 +163,7 @@ class AllocateStep:
             for game_id, (_, now) in new.items()
         )
 
-    def _say(self, game: Game, moment_us: int) -> list[Outgoing]:
+    def _say(self, game: Game, cause: _Cause) -> list[Outgoing]:
         """Messages on the markets of which there is something new to say."""
         out: list[Outgoing] = []
         for one in game.priced.candidates:
@@ -162,11 +172,11 @@ class AllocateStep:
             if slate is not None and pick is not None and pick.one.market is one.market:
                 sized = slate.found.stakes[game.priced.game_id]
                 reasons = tuple([sized.refusal] if sized.refusal else [])
-                out += self._news(game, pick, sized, reasons, slate, moment_us)
+                out += self._news(game, pick, sized, reasons, slate, cause)
             else:
                 reasons = self._reasons(game, one)
                 nothing = Sized(0.0, 0.0, None)
-                out += self._news(game, Pick(game.priced, one), nothing, reasons, None, moment_us)
+                out += self._news(game, Pick(game.priced, one), nothing, reasons, None, cause)
         return out
 
     def _reasons(self, game: Game, one: Candidate) -> tuple[Refusal, ...]:
@@ -185,7 +195,7 @@ class AllocateStep:
         sized: Sized,
         reasons: tuple[Refusal, ...],
         slate: Slate | None,
-        moment_us: int,
+        cause: _Cause,
     ) -> list[Outgoing]:
         market, one = pick.one.market, pick.one
         said = Said(
@@ -201,7 +211,7 @@ class AllocateStep:
         if not self._differs(game.said.get(market), said):
             return []
         game.said[market] = said
-        return [self._stake(pick, said, slate, moment_us)]
+        return [self._stake(pick, said, slate, cause)]
 
     def _differs(self, old: Said | None, new: Said) -> bool:
         if old is None or old.refusals != new.refusals:
@@ -216,13 +226,13 @@ class AllocateStep:
             or abs(new.amount - old.amount) > least * self._bankroll.account.balance
         )
 
-    def _stake(self, pick: Pick, said: Said, slate: Slate | None, moment_us: int) -> Outgoing:
+    def _stake(self, pick: Pick, said: Said, slate: Slate | None, cause: _Cause) -> Outgoing:
         game, one = pick
-        decided_us = max(moment_us, game.as_of_us)
+        decided_us = max(cause.at_us, game.as_of_us)
         balance = self._bankroll.account.balance
         basis = [
             self._digest,
-            decided_us,
+            cause,
             game.packed(),
             one.market,
             said.refusals,
@@ -232,7 +242,8 @@ class AllocateStep:
             if slate
             else None,
         ]
-        # One id must not stand for two values: it holds all that the value depends on.
+        # One id must not stand for two values, so it holds all that the value depends on; nor for
+        # two words, or readers would drop the second: so it holds what led to it.
         digest = sha256(msgpack.packb(basis)).hexdigest()[:12]
         stake_id = (
             f"{game.game_id}:{game.position}:{one.market.value}:{one.model_version}"

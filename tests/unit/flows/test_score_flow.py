@@ -57,16 +57,22 @@ def story(game_id: str, second: float) -> list[Event]:
     return events
 
 
-def records(games: int = 3, named: str = "mlb-2026-07-20-BOS-NYY-{}") -> list[Record]:
-    """Games side by side, as Kafka gives them."""
-    events = sorted(
-        (
-            event
-            for number in range(1, games + 1)
-            for event in story(named.format(number), number * 7.0)
-        ),
-        key=lambda event: event.occurred_at_us,
+def records(games: int = 3) -> list[Record]:
+    """Games side by side."""
+    return as_records(
+        sorted(
+            (
+                event
+                for number in range(1, games + 1)
+                for event in story(f"mlb-2026-07-20-BOS-NYY-{number}", number * 7.0)
+            ),
+            key=lambda event: event.occurred_at_us,
+        )
     )
+
+
+def as_records(events: list[Event]) -> list[Record]:
+    """As Kafka gives them."""
     found, offsets = [], Counter[Topic]()
     for event in events:
         topic = {"GameUpdate": Topic.GAMES, "LineMovement": Topic.LINES}.get(

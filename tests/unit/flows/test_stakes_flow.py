@@ -14,12 +14,14 @@ from flows.steps.records import FeatureBlob, Outgoing, Record
 from flows.steps.score import Scorer
 from flows.steps.told import switch
 from schemas.decisions import DeadLetter, Refusal, Stake
+from schemas.events import Event
 from schemas.markets import Target
 from schemas.settings import Settings, StakingSettings
 from schemas.topics import Topic
 from schemas.wire import SCHEMA_VERSION
+from tests import samples
 from tests.unit.boosters import LAWS, constant_text, model
-from tests.unit.flows.test_score_flow import records
+from tests.unit.flows.test_score_flow import as_records, records
 
 SETTINGS = Settings(
     bankrolls=(
@@ -42,7 +44,7 @@ def said(stopped: bool, at_us: int, bankroll: str | None = None, number: int = 0
 
 def with_switches(games: int) -> list[Record]:
     """A stop of all and one of a bankroll, and both taken back, amid the events."""
-    events = records(games, "mlb-2026-07-20-BOS-X{}-1")
+    events = records(games)
     times = [events[len(events) * share // 10].timestamp_us for share in (2, 4, 5, 7)]
     words = [
         said(True, times[0], number=0),
@@ -111,11 +113,21 @@ def test_batches_change_no_stake(undisturbed: list[Outgoing], batch: int) -> Non
     assert same
 
 
-def test_a_batch_longer_than_the_engine_hands_over_at_once_changes_no_stake() -> None:
-    """40 games are 1,444 events and words; Bytewax hands items on in pieces of a thousand or less."""
-    inputs = with_switches(40)
-    assert len(inputs) > 1_200
-    same = in_order(play(inputs, len(inputs))) == in_order(play(inputs, 100))
+def test_a_batch_longer_than_the_engine_hands_on_at_once_changes_no_stake() -> None:
+    """Bytewax hands items on in pieces of some hundred: here one batch scores 480 positions."""
+    events: list[Event] = []
+    for number in range(1, 5):
+        of = {"game_id": f"mlb-2026-07-20-BOS-NYY-{number}"}
+        events.append(samples.game(number, **of))
+        for minute in range(120):
+            home = 1.95 - (minute + number) % 40 / 400
+            at = 60.0 * minute + 10 * number
+            events.append(samples.line(at, home, 2.0, **of))
+    events.sort(key=lambda event: event.occurred_at_us)
+    inputs = as_records(events)
+    together = play(inputs, len(inputs))
+    assert len({one.decided_us for one in stakes(together)}) > 20
+    same = in_order(together) == in_order(play(inputs, 50))
     assert same
 
 
