@@ -80,7 +80,7 @@ def _reference_flow(settings: Settings, watch: Stopwatch) -> Dataflow:
             if isinstance(item, Outgoing):
                 messages.append(item)
                 continue
-            game_id, (event, record) = item
+            game_id, (event, record, _) = item
             value = event.model_dump_json().encode()
             messages.append(
                 Outgoing(Topic.ALERTS, game_id, event.event_id, record.timestamp_us, value)

@@ -30,6 +30,7 @@ from cli import (
     settle,
     settlement,
     stack,
+    stop,
 )
 
 app = typer.Typer(
@@ -58,6 +59,8 @@ score.app.command("settle")(settle.settle)
 app.command("ingest")(ingest.ingest)
 app.command("api")(api.api_command)
 app.command("kelly")(kelly.kelly)
+app.command("stop")(stop.stop)
+app.command("resume")(stop.resume)
 app.command("demo")(demo.demo)
 app.command("audit")(audit.audit)
 app.command("parity")(parity.parity)

@@ -32,7 +32,7 @@ def score(
     from flows.worker import run
     from models.registry import Registry
     from schemas.settings import Settings
-    from schemas.topics import INPUTS
+    from schemas.topics import SCORE_INPUTS
 
     log_times()
     settings = resolve(Settings.read())
@@ -47,7 +47,7 @@ def score(
     ).start()
     flow = score_flow(
         settings,
-        source=KafkaSource(settings.kafka, INPUTS, group=SCORE_GROUP, stopping=stop.is_set),
+        source=KafkaSource(settings.kafka, SCORE_INPUTS, group=SCORE_GROUP, stopping=stop.is_set),
         messages=KafkaSink(settings.kafka),
         features=FeatureSink(settings.redis),
         scorer=scorer,

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from schemas.errors import ConfigError
 from schemas.events import Name
+from schemas.kelly import Drawdown, Share
 
 PREFIX = "STEAMLINE_"
 _FIX = "docs/settings.md lists what it takes"
@@ -105,18 +106,43 @@ class ScoreSettings(Section):
 
 
 class StakingSettings(Section):
-    """How much to bet."""
+    """How much to bet, out of one bankroll."""
 
-    name: str = "main"
+    name: str = Field(default="main", pattern=r"^[A-Za-z0-9._-]{1,64}$")
     """Of the bankroll, in the ledger."""
     bankroll: float = Field(default=10_000.0, gt=0.0)
-    """What it holds before the first stake."""
+    """What it holds until the ledger says otherwise."""
     fraction: float = Field(default=0.25, gt=0.0, le=1.0)
     """Share of full Kelly."""
     min_edge: float = Field(default=0.02, ge=0.0)
     """Expected return per unit below which nothing is staked."""
+    by: Literal["scaling", "utility"] = "scaling"
+    """Full Kelly of the slate times the fraction, or the optimum of power utility with risk
+    aversion 1 / fraction, which spreads more evenly on busy days."""
     max_fraction: float = Field(default=0.05, gt=0.0, le=1.0)
-    """Cap of one bet, share of the bankroll."""
+    """Cap of one bet, share of the balance."""
+    max_game: Share = 1.0
+    """Cap of one game."""
+    max_book: Share = 1.0
+    """Cap of one book."""
+    max_day: Share = 1.0
+    """Cap of the games of one day."""
+    max_total: Share = 1.0
+    """Cap of everything."""
+    drawdown: Drawdown | None = None
+    """As JSON: `{"level": 0.7, "probability": 0.1}` keeps the chance that wealth ever falls to 70 %
+    below 10 %."""
+    min_move: float = Field(default=0.001, ge=0.0, lt=1.0)
+    """A stake is said again when it has moved by more than this share of the balance."""
+    round_to: float = Field(default=0.01, gt=0.0)
+    """Amounts are rounded down to multiples of it."""
+    min_stake: float = Field(default=0.0, ge=0.0)
+    """A smaller amount is not staked: no book takes it."""
+    book_limits: dict[str, Annotated[float, Field(ge=0.0)]] = Field(default_factory=dict)
+    """As JSON, book: largest amount that it takes on one bet."""
+    ledger_minutes: float | None = Field(default=None, gt=0.0)
+    """Nothing is staked when the newest balance from the ledger is older, in event time, or there
+    is none; without it, `bankroll` counts until a balance comes."""
     min_completeness: float = Field(default=0.4, ge=0.0, le=1.0)
     """Share of known features below which nothing is staked."""
     paper: bool = False
@@ -135,8 +161,6 @@ class PaperSettings(Section):
     """As a JSON list: their stakes are filled on paper by `steamline run settle`."""
     delay_seconds: float = Field(default=5.0, ge=0.0)
     """From a stake to its fill, in event time: the price is the one that the book quotes then."""
-    limits: dict[Name, Annotated[float, Field(ge=0.0)]] = Field(default_factory=dict)
-    """As JSON, book: the most that it takes in one market of one game from one bankroll."""
 
 
 class SettlementSettings(Section):
@@ -422,6 +446,9 @@ class Settings(BaseSettings):
     staking: StakingSettings = StakingSettings()
     paper: PaperSettings = PaperSettings()
     settlement: SettlementSettings = SettlementSettings()
+    bankrolls: tuple[StakingSettings, ...] = ()
+    """Several bankrolls instead of the one of `STEAMLINE_STAKING`: a JSON list of objects with that
+    section's keys in lower case, the one that the board shows first."""
     alerts: AlertSettings = AlertSettings()
     drift: DriftSettings = DriftSettings()
     watch: WatchSettings = WatchSettings()
@@ -440,6 +467,19 @@ class Settings(BaseSettings):
         if len(set(books)) != len(books):
             raise ValueError("a name stands twice")
         return books
+
+    @field_validator("bankrolls")
+    @classmethod
+    def _each_named_once(cls, all: tuple[StakingSettings, ...]) -> tuple[StakingSettings, ...]:
+        names = [one.name for one in all]
+        if len(set(names)) != len(names):
+            raise ValueError("a name stands twice")
+        return all
+
+    @property
+    def all_bankrolls(self) -> tuple[StakingSettings, ...]:
+        """At least one; the first is the default."""
+        return self.bankrolls or (self.staking,)
 
     @classmethod
     def read(cls) -> Self:

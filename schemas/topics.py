@@ -65,4 +65,7 @@ TOPIC_OF: dict[type[BaseModel], Topic] = {
 }
 
 INPUTS: tuple[Topic, ...] = (Topic.GAMES, Topic.SPLITS, Topic.LINES)
-"""What the score flow reads; at equal times in this order, so context comes before prices."""
+"""What games are scored on; at equal times in this order, so context comes before prices."""
+
+SCORE_INPUTS: tuple[Topic, ...] = (Topic.BANKROLLS, *INPUTS)
+"""What the score flow reads, in the same sense: a stop comes before the prices it stops."""

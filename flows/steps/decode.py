@@ -27,6 +27,8 @@ class Decoded(NamedTuple):
     event: Event
     record: Record
     """Kept for the dead letter, should the fold refuse the event."""
+    number: int = 0
+    """In the order of reading: a batch is taken apart by game, and bankrolls join games again."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +83,7 @@ def is_of_game(record: Record, game_id: str) -> None:
 
 def plausible(record: Record, game_id: str, moment_us: int, rules: DecodeRules) -> None:
     """Raises RejectedEvent where the time fits neither the record's own nor the game."""
-    ahead = moment_us - record.timestamp_us
-    if ahead > rules.future_us:
-        raise RejectedEvent(
-            "future", f"dated {ahead / US_PER_SECOND:.0f} s after its own record timestamp"
-        )
+    not_ahead(moment_us, record, rules)
     try:
         played = day_of(game_id)
     except ValueError as bad:
@@ -93,6 +91,15 @@ def plausible(record: Record, game_id: str, moment_us: int, rules: DecodeRules) 
     days = (from_us(moment_us).date() - played).days
     if not -DAYS_BEFORE_GAME <= days <= DAYS_AFTER_GAME:
         raise RejectedEvent("implausible_time", f"{days} days from the day of the game")
+
+
+def not_ahead(moment_us: int, record: Record, rules: DecodeRules) -> None:
+    """Raises RejectedEvent for what is dated after its own record."""
+    ahead = moment_us - record.timestamp_us
+    if ahead > rules.future_us:
+        raise RejectedEvent(
+            "future", f"dated {ahead / US_PER_SECOND:.0f} s after its own record timestamp"
+        )
 
 
 def strange_book(event: Event, books: frozenset[str]) -> str | None:
@@ -137,15 +144,18 @@ def dead_letter(record: Record, rejected: RejectedEvent) -> Outgoing:
 
 
 def decode_batch(
-    records: Iterable[Record], rules: DecodeRules
+    records: Iterable[Record], rules: DecodeRules, first: int = 0
 ) -> list[tuple[str, Decoded] | Outgoing]:
-    """Every record as (game id, event) or as a dead letter, in order."""
+    """Every record as (game id, event) or as a dead letter, in order.
+
+    first: number of the first record.
+    """
     out: list[tuple[str, Decoded] | Outgoing] = []
-    for record in records:
+    for number, record in enumerate(records, first):
         try:
             event = decode(record, rules)
         except RejectedEvent as rejected:
             out.append(dead_letter(record, rejected))
         else:
-            out.append((event.game_id, Decoded(event, record)))
+            out.append((event.game_id, Decoded(event, record, number)))
     return out

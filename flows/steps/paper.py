@@ -34,19 +34,16 @@ class PaperRules:
     min_edge: Mapping[str, float]
     """Paper bankroll -> expected return below which it does not bet."""
     delay_us: int
-    limits: Mapping[str, Decimal]
-    """Book -> the most it takes in one market of a game; one that is not named takes all."""
     stale_us: int
     cutoff_us: int
     """Length of the cutoff before first pitch."""
 
     @classmethod
     def of(cls, settings: Settings) -> "PaperRules":
-        edges = {settings.staking.name: settings.staking.min_edge}
+        edges = {one.name: one.min_edge for one in settings.all_bankrolls}
         return cls(
             min_edge={name: edges.get(name, 0.0) for name in settings.paper.bankrolls},
             delay_us=round(settings.paper.delay_seconds * US_PER_SECOND),
-            limits={book: _cash(most) for book, most in settings.paper.limits.items()},
             stale_us=int(settings.score.stale_minutes * US_PER_MINUTE),
             cutoff_us=int(settings.score.cutoff_minutes * US_PER_MINUTE),
         )
@@ -160,9 +157,6 @@ class Paper:
         least = self.rules.min_edge[stake.bankroll]
         if value < least or value <= 0.0:
             return "price_moved", f"{stake.price} to {price}: {value:.4f} of edge, least {least}"
-        amount = min(order.amount, self._room(_where(stake), book, order.amount))
-        if amount <= 0:
-            return "limit", f"{book} takes no more than {self.rules.limits[book]}"
         return Fill(
             fill_id=f"{SOURCE}-{blake2b(stake.stake_id.encode(), digest_size=16).hexdigest()}",
             game_id=stake.game_id,
@@ -172,20 +166,13 @@ class Paper:
             book=book,
             line=quote.line,
             price=price,
-            amount=amount,
+            amount=order.amount,
             paper=True,
             simulated=stake.simulated,
             stake_id=stake.stake_id,
             filled_at_us=due_us,
             source=SOURCE,
         )
-
-    def _room(self, where: Position, book: str, asked: Decimal) -> Decimal:
-        """What the book still takes."""
-        if book not in self.rules.limits:
-            return asked
-        taken = sum(one.amount for one in self.held.get(where, ()) if one.book == book)
-        return self.rules.limits[book] - taken
 
     def pack(self) -> dict[str, Any]:
         """Plain values, for a snapshot."""

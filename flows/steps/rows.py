@@ -53,7 +53,7 @@ class Table:
         return self.columns.index(self.identity)
 
 
-_JSON = frozenset(("context", "best", "read_to", "values", "closing"))
+_JSON = frozenset(("context", "best", "read_to", "values", "slate", "held", "closing"))
 _DROPPED = frozenset(("odds_format",))
 """Says how a price was written; validated prices are decimal."""
 _SCORE, _SETTLE = "score", "settle"

@@ -1,4 +1,4 @@
-"""Games to predictions, stakes and feature blobs: one kernel call and one predict a target."""
+"""Games to predictions, candidates and feature blobs: one kernel call and one predict a target."""
 
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from flows.steps.alerts import Watched
+from flows.steps.allocate import Numbered
 from flows.steps.game import ToScore
 from flows.steps.records import FeatureBlob, Outgoing
 from models.boosters.scoring import COLUMN_OF, Outcome, TargetModel
@@ -18,13 +19,16 @@ from models.features.layout import GAME, MARKET_INDEX, ORDER_BITS
 from models.features.market import MarketView
 from models.features.signals import Signals
 from models.features.stored import pack
-from models.staking.guards import Candidate, refusals
-from models.staking.kelly import edge, kelly_fraction
-from schemas.decisions import Alert, AlertKind, FeatureHeader, Prediction, SideQuote, Stake
+from models.staking.candidate import Candidate, Priced
+from models.staking.kelly import edge
+from schemas.decisions import Alert, AlertKind, FeatureHeader, Prediction, SideQuote
 from schemas.markets import MARKET_OF, PRICED_BY, SIDES, Market, Target
-from schemas.settings import Settings, StakingSettings
+from schemas.settings import Settings
 from schemas.time import US_PER_MS, US_PER_SECOND
 from schemas.topics import Topic
+
+_PUSHES: dict[Market, Target] = {Market.TOTAL: Target.RUNS}
+"""Whose distribution says how likely a push is, where it is not the target that prices the bet."""
 
 
 class Scored(NamedTuple):
@@ -36,6 +40,8 @@ class Scored(NamedTuple):
     """The newest vector of each game."""
     watched: list[Watched]
     """What holds at each position, in the order of the tasks; none of games that are locked."""
+    news: list[Numbered]
+    """What bankrolls are to hear of: every position, and what was said of bankrolls themselves."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,6 @@ class Scorer:
         """Raises ModelRefused for a model of another feature set."""
         self._features = FeatureSet.of(settings)
         self._signals = Signals(settings.alerts, settings.books)
-        self._staking: StakingSettings = settings.staking
         self._books = settings.books
         self._ttl_seconds = int(settings.redis.ttl_hours * 3600)
         self._refused: deque[RefusedModel] = deque()
@@ -110,6 +115,7 @@ class Scorer:
                 refused = self._refused.popleft()
                 out.append(_refusal(tasks[0], refused, models[refused.target].version))
         newest: dict[str, int] = {}
+        priced_games: list[Numbered] = []
         for index, task in enumerate(tasks):
             priced = {
                 target: outcome
@@ -123,12 +129,14 @@ class Scorer:
             }
             for target, outcome in priced.items():
                 out.append(self._prediction(row, target, outcome, view, index, quotes))
-            for market in PRICED_BY:
-                out.append(self._stake(row, market, view, index, quotes[market]))
+            candidates = [
+                self._candidate(row, market, view, index, quotes[market]) for market in PRICED_BY
+            ]
+            priced_games.append(_priced_game(row, candidates))
             if task.lock_reason is None:
                 newest[task.game_id] = index
         blobs = [self._blob(tasks[at], rows[at], vectors[at]) for at in newest.values()]
-        return Scored(out, blobs, self._watched(tasks, vectors, view))
+        return Scored(out, blobs, self._watched(tasks, vectors, view), priced_games)
 
     def _watched(self, tasks: Sequence[ToScore], vectors: Array, view: MarketView) -> list[Watched]:
         return [
@@ -199,61 +207,33 @@ class Scorer:
             Topic.PREDICTIONS, task.game_id, message.prediction_id, task.as_of_us, message
         )
 
-    def _stake(
+    def _candidate(
         self, row: _Row, market: Market, view: MarketView, index: int, quotes: list[SideQuote]
-    ) -> Outgoing:
-        task, staking, column = row.task, self._staking, MARKET_INDEX[market]
-        target = PRICED_BY[market]
+    ) -> Candidate:
+        task, column, target = row.task, MARKET_INDEX[market], PRICED_BY[market]
         model, outcome = row.models[target], row.outcomes.get(target)
-        # What simulated games have shown says nothing about real ones.
-        paper = model.paper or (model.card.simulated and not task.simulated)
-        best = max(quotes, key=lambda quote: quote.edge or 0.0) if outcome else None
-        chance = outcome.probability if outcome else None
-        refused = refusals(
-            Candidate(
-                locked=task.lock_reason is not None,
-                quoted_books=row.quoted_books[column],
-                fresh_books=int(view.books[index, column]),
-                best=best,
-                probability=chance,
-                completeness=row.completeness,
-                paper=paper,
-            ),
-            staking,
-        )
-        wins = full = None
-        fraction = 0.0
-        if best is not None and chance is not None:
-            wins = chance if best.side is SIDES[market][0] else 1.0 - chance
-            full = kelly_fraction(wins, best.price)
-            if not refused:
-                fraction = min(full * staking.fraction, staking.max_fraction)
-        # A model may be promoted between two runs: one id must not stand for both.
-        stake_id = f"{task.game_id}:{task.position}:{market.value}:{model.version}:{staking.name}"
-        message = Stake.model_construct(
-            game_id=task.game_id,
-            position=task.position,
-            as_of_us=task.as_of_us,
-            simulated=task.simulated,
-            stake_id=f"{stake_id}:paper" if paper else stake_id,
+        best = max(quotes, key=lambda quote: quote.edge or 0.0) if outcome and quotes else None
+        wins = line = None
+        if best is not None and outcome is not None:
+            home_or_over = best.side is SIDES[market][0]
+            wins = outcome.probability if home_or_over else 1.0 - outcome.probability
+            line = None if market is Market.MONEYLINE else float(view.line[index, column])
+        settling = row.outcomes.get(_PUSHES.get(market, target))
+        return Candidate(
             market=market,
-            model_version=model.version,
-            bankroll=staking.name,
             side=best.side if best else None,
             book=best.book if best else None,
-            line=float(view.line[index, column])
-            if best and market is not Market.MONEYLINE
-            else None,
+            line=line,
             price=best.price if best else None,
             probability=wins,
             edge=best.edge if best else None,
-            kelly_full=full,
-            fraction=fraction,
-            amount=round(fraction * staking.bankroll, 2),
-            refusals=refused,
-            paper=paper,
+            push=settling.push if settling else 0.0,
+            quoted_books=row.quoted_books[column],
+            fresh_books=int(view.books[index, column]),
+            model_version=model.version,
+            # What simulated games have shown says nothing about real ones.
+            paper=model.paper or (model.card.simulated and not task.simulated),
         )
-        return Outgoing.of(Topic.STAKES, task.game_id, message.stake_id, task.as_of_us, message)
 
     def _blob(self, task: ToScore, row: Array, vector: Array) -> FeatureBlob:
         newest = {
@@ -284,6 +264,23 @@ class Scorer:
         left = max(task.start_us - task.as_of_us, 0) // US_PER_SECOND
         expires = left + self._ttl_seconds
         return FeatureBlob(task.game_id, expires, header, pack(header, vector))
+
+
+def _priced_game(row: _Row, candidates: list[Candidate]) -> Numbered:
+    task = row.task
+    game = Priced(
+        game_id=task.game_id,
+        position=task.position,
+        as_of_us=task.as_of_us,
+        now_us=task.now_us,
+        start_us=task.start_us,
+        cutoff_us=task.cutoff_us,
+        simulated=task.simulated,
+        locked=task.lock_reason is not None,
+        completeness=row.completeness,
+        candidates=tuple(candidates),
+    )
+    return Numbered(task.number, game)
 
 
 def _refusal(task: ToScore, refused: RefusedModel, stays: str) -> Outgoing:

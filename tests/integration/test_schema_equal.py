@@ -218,6 +218,12 @@ CASES: list[tuple[bool, BaseModel, dict[str, Any]]] = [
     (True, samples.bankroll_update(), {"stopped": True, "reason": "x" * 500}),
     (False, samples.bankroll_update(), {"stopped": True, "reason": "x" * 501}),
     (True, samples.bankroll_update(), {"bankroll": "*", "balance": None, "stopped": False}),
+    (True, samples.stake(), {"slate": {"other": 3}, "held": {}, "balance": 0.0, "growth": -0.1}),
+    (False, samples.stake(), {"balance": -0.01}),
+    (False, samples.stake(), {"push": nextafter(1.0, 2.0)}),
+    (False, samples.stake(), {"growth": nan}),
+    (False, samples.stake(), {"kkt_residual": -1e-9}),
+    (False, samples.stake(), {"decided_us": EARLIEST - 1}),
 ]
 TOPIC_OF = {CONTRACTS[topic].model: topic for topic in TABLES}
 

@@ -40,7 +40,7 @@ def test_a_game_holds_the_newest_of_each_kind() -> None:
     assert game.lines[("circa", Market.MONEYLINE)].price_home_over == 1.80
     assert game.predictions[Target.MONEYLINE].probability == 0.60
     assert [one.probability for one in game.history] == [0.50, 0.60]
-    assert game.stakes[Market.MONEYLINE].fraction == 0.03
+    assert game.stakes["main", Market.MONEYLINE].fraction == 0.03
     assert game.locked
     assert game.result is not None
     assert (game.result.home_score, game.result.away_score) == (5, 3)
@@ -178,7 +178,7 @@ def test_any_order_with_repeats_ends_the_same(order: list[Any], repeats: list[An
     assert game.lines[("pinnacle", Market.MONEYLINE)].price_home_over == 1.85
     assert game.lines[("circa", Market.MONEYLINE)].price_home_over == 1.72
     assert game.predictions[Target.MONEYLINE].probability == 0.5
-    assert game.stakes[Market.MONEYLINE].fraction == 0.03
+    assert game.stakes["main", Market.MONEYLINE].fraction == 0.03
     assert game.locked
     assert [(one.position, one.kind) for one in game.signals] == [
         (4, AlertKind.STEAM),

@@ -187,16 +187,6 @@ def test_the_other_side_of_a_bet_is_not_bet() -> None:
     assert play.run(60) == []
 
 
-def test_a_book_takes_no_more_than_its_limit() -> None:
-    play = Play(limits={"pinnacle": 70.0}).quote(0).quote(0, book="circa")
-    play.stake(10, 100.0)
-    assert play.fills(20)[0].amount == Decimal("70.00")
-    play.stake(30, 120.0)
-    assert play.why(40) == "unfilled_limit"
-    play.stake(50, 120.0, book="circa")
-    assert play.fills(60)[0].amount == Decimal("50.00"), "70 of 120 are bet"
-
-
 def test_repeats_and_other_bankrolls_lead_to_nothing() -> None:
     play = Play().quote(0)
     for _ in range(3):
@@ -217,7 +207,7 @@ def test_an_incomplete_stake_is_refused() -> None:
 @pytest.mark.parametrize("cut", [5, 12, 25])
 def test_it_comes_back_from_a_snapshot(cut: float) -> None:
     def story(cut: float | None) -> list[Any]:
-        play = Play(limits={"pinnacle": 120.0}).quote(0)
+        play = Play().quote(0)
         out: list[Any] = []
         for second, amount in ((3, 0.0), (10, 100.0), (11, 100.0), (20, 150.0), (30, 20.0)):
             if cut is not None and second > cut:
