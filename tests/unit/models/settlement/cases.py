@@ -101,6 +101,7 @@ SHORT = [
     Case("home goes ahead in its half, then called", BETMGM, "betmgm/called_moneyline", "win", WIN, at("betmgm", "home"), result(4, 5, 13, full_away_score=4, full_home_score=3)),
     Case("home draws level in its half, then called", BETMGM, "betmgm/called_moneyline", "push", BACK, at("betmgm", "away"), result(4, 4, 13, full_away_score=4, full_home_score=3)),
     Case("away goes ahead in the top, then called", BETMGM, "betmgm/called_moneyline", "win", WIN, at("betmgm", "home"), result(6, 4, 12, full_away_score=3, full_home_score=4)),
+    Case("away draws level in the top, then called", BETMGM, "betmgm/called_moneyline", "win", WIN, at("betmgm", "home"), result(4, 4, 12, full_away_score=3, full_home_score=4)),
     Case("called after eight: total void", BETMGM, "betmgm/lines_official", "void", BACK, at("betmgm", "under", 9.5), result(4, 2, 16)),
     Case("called after eight: over is there", BETMGM, "betmgm/decided_totals", "win", WIN, at("betmgm", "over", 5.5), result(4, 2, 16)),
     Case("called after five: moneyline counts", PINNACLE, "pinnacle/called_moneyline", "win", WIN, at("pinnacle", "away"), result(4, 2, 10, full_away_score=4, full_home_score=2)),
