@@ -83,8 +83,8 @@ class Paper:
 
     rules: PaperRules
     held: dict[Position, list[Held]] = field(default_factory=dict)
-    newest: dict[Position, tuple[int, int]] = field(default_factory=dict)
-    """(position, time) of the newest stake: what is not later is a repeat."""
+    newest: dict[Position, tuple[tuple[int, int], list[str]]] = field(default_factory=dict)
+    """(position, time) of the newest stakes and their ids: what is older is a repeat."""
     orders: list[Order] = field(default_factory=list)
 
     def take(self, stake: Stake, record: Record, moment_us: int) -> Unfilled | None:
@@ -93,9 +93,10 @@ class Paper:
             return None
         where = (stake.bankroll, stake.market)
         told = (stake.position, moment_us)
-        if told <= self.newest.get(where, (0, 0)):
+        newest, ids = self.newest.get(where, ((0, 0), []))
+        if told < newest or stake.stake_id in ids:
             return None
-        self.newest[where] = told
+        self.newest[where] = (told, [*ids, stake.stake_id] if told == newest else [stake.stake_id])
         wanted = _cash(stake.amount)
         if wanted <= 0:
             return None
@@ -186,8 +187,8 @@ class Paper:
                 for (bankroll, market), own in sorted(self.held.items())
             ],
             "newest": [
-                [bankroll, market.value, *told]
-                for (bankroll, market), told in sorted(self.newest.items())
+                [bankroll, market.value, *told, ids]
+                for (bankroll, market), (told, ids) in sorted(self.newest.items())
             ],
             "orders": [
                 [pack_record(one.record), str(one.amount), one.due_us] for one in self.orders
@@ -205,8 +206,8 @@ class Paper:
                 for bankroll, market, own in stored["held"]
             },
             newest={
-                (bankroll, Market(market)): (position, moment_us)
-                for bankroll, market, position, moment_us in stored["newest"]
+                (bankroll, Market(market)): ((position, moment_us), ids)
+                for bankroll, market, position, moment_us, ids in stored["newest"]
             },
             orders=[
                 _order(unpack_record(record), Decimal(amount), due_us)

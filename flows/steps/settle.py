@@ -38,6 +38,9 @@ from schemas.time import US_PER_DAY
 from schemas.topics import Topic
 
 SNAPSHOT_VERSION = 1
+PAPER_STAKE = ":paper"
+"""How ids of stakes end that must not be bet for real (docs/models.md). The id tells, whether the
+stake itself is read before the bet, after it, or never."""
 
 E = TypeVar("E", bound=Event)
 
@@ -115,8 +118,6 @@ class SettleStep:
     """As it stood when it was suspended."""
     result: Newest[GameResult] = field(default_factory=Newest)
     bets: dict[str, Placed] = field(default_factory=dict)
-    paper_stakes: set[str] = field(default_factory=set)
-    """Ids of stakes that must not be bet for real."""
     newest_us: int = 0
     """Event time of the last word on this game, or its day."""
     now_us: int = 0
@@ -160,8 +161,6 @@ class SettleStep:
             if self.result.hear(said):
                 yield from self._settle_all()
         elif isinstance(said, Stake):
-            if said.paper and said.amount > 0:
-                self.paper_stakes.add(said.stake_id)
             unfilled = self.paper.take(said, item.record, item.moment_us)
             if unfilled is not None:
                 raise RejectedEvent(unfilled.reason, unfilled.detail)
@@ -189,7 +188,7 @@ class SettleStep:
             if known.fill != fill:
                 raise RejectedEvent("other_fill", f"{fill.fill_id} is the id of another bet")
             return
-        if not fill.paper and fill.stake_id in self.paper_stakes:
+        if not fill.paper and fill.stake_id is not None and fill.stake_id.endswith(PAPER_STAKE):
             raise RejectedEvent(
                 "paper_stake", f"{fill.stake_id} is of a model that may not bet real money"
             )
@@ -290,7 +289,6 @@ class SettleStep:
                 "result": self.result.pack(),
                 "bets": [_pack(bet) for bet in self.bets.values()],
                 "paper": self.paper.pack(),
-                "paper_stakes": sorted(self.paper_stakes),
                 "newest_us": self.newest_us,
                 "now_us": self.now_us,
             }
@@ -311,7 +309,6 @@ class SettleStep:
             stopped=Newest.of(GameUpdate, stored["stopped"]),
             result=Newest.of(GameResult, stored["result"]),
             bets={bet.fill.fill_id: bet for bet in bets},
-            paper_stakes=set(stored["paper_stakes"]),
             newest_us=stored["newest_us"],
             now_us=stored["now_us"],
         )

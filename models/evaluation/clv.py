@@ -15,13 +15,15 @@ not change with the model that it measures. All chances are given no push; expec
 pushes, and quarter lines as their two halves.
 """
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 
 from models.boosters.laws import TYPICAL, Kind, Law, mark
 from models.evaluation.closing import Close, Missing
-from schemas.bets import ClosingValue
+from schemas.bets import ClosingValue, Settlement
 from schemas.markets import SIDES, Market, Side
 
 KINDS: dict[Market, Kind] = {Market.TOTAL: "total", Market.RUN_LINE: "margin"}
@@ -78,6 +80,30 @@ def closing_value(bet: Bet, close: Close) -> ClosingValue | Missing:
         line_part=line_part,
         expected_value=ours.expected_value(bet.price),
     )
+
+
+class Coverage(NamedTuple):
+    """How much of the betting the closing line value speaks of."""
+
+    bets: int
+    """All that were settled, voids too."""
+    closed: int
+    """Of which it is known."""
+    missing: dict[str, int]
+    """Reason -> bets of which it is not."""
+
+    @property
+    def share(self) -> float:
+        return self.closed / self.bets if self.bets else 0.0
+
+
+def coverage(settlements: Iterable[Settlement]) -> Coverage:
+    """Of bets by their newest settlement; in any order, repeats among them."""
+    told = {one.settlement_id: one for one in settlements}
+    replaced = {one.supersedes for one in told.values()}
+    newest = [one for name, one in told.items() if name not in replaced]
+    missing = Counter(one.closing_missing for one in newest if one.closing_missing is not None)
+    return Coverage(len(newest), len(newest) - missing.total(), dict(sorted(missing.items())))
 
 
 def _at_the_line_taken(bet: Bet, close: Close) -> Chances | Missing:

@@ -198,6 +198,15 @@ def test_repeats_and_other_bankrolls_lead_to_nothing() -> None:
     assert play.run(90) == []
 
 
+def test_two_stakes_of_one_moment_are_two() -> None:
+    """News of another game may change a stake within a millisecond, at the same position."""
+    play = Play().quote(0)
+    for _ in range(2):
+        play.stake(10, 100.0, stake_id="a", position=7)
+        play.stake(10, 150.0, stake_id="b", position=7)
+    assert [fill.amount for fill in play.fills(60)] == [Decimal("100.00"), Decimal("50.00")]
+
+
 def test_an_incomplete_stake_is_refused() -> None:
     found = Play().quote(0).stake(10, 100.0, probability=None)
     assert found is not None

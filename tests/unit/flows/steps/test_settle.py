@@ -181,9 +181,9 @@ def test_one_id_is_not_two_bets() -> None:
 
 def test_a_stake_of_an_unpromoted_model_is_never_a_real_bet() -> None:
     step = SettleStep(RULES)
-    unproven = stake(1, paper=True)
+    unproven = stake(1, paper=True, stake_id=f"{GAME}:1:moneyline:1:main:paper")
     real = fill(10, stake_id=unproven.stake_id)
-    assert reasons(told(step, game(), line(0), unproven, real)) == ["paper_stake"]
+    assert reasons(told(step, game(), line(0), real, unproven, real)) == ["paper_stake"] * 2
     watched = fill(10, stake_id=unproven.stake_id, paper=True)
     told(step, watched)
     (won,) = settlements(told(step, result(OVER)))

@@ -79,7 +79,7 @@ def test_a_book_that_is_not_asked_for_does_not_stand_in() -> None:
 
 
 def test_a_withdrawn_quote_is_no_close() -> None:
-    gone = {"status": QuoteStatus.WITHDRAWN, "home": None, "away": None}
+    gone: dict[str, Any] = {"status": QuoteStatus.WITHDRAWN, "home": None, "away": None}
     made = board(game(), line(before(600)), line(before(30), **gone))
     assert close(made) == Missing("withdrawn")
     # One that was withdrawn after first pitch was up at the time.

@@ -10,12 +10,12 @@ from scipy import stats  # type: ignore[import-untyped]
 from scipy.optimize import brentq  # type: ignore[import-untyped]
 
 from models.evaluation.closing import Close, Missing
-from models.evaluation.clv import Bet, closing_value
+from models.evaluation.clv import Bet, Coverage, closing_value, coverage
 from models.odds import DEVIG
 from schemas.bets import ClosingValue
 from schemas.markets import SIDES, Market, Side
 from schemas.settings import DevigMethod
-from tests.samples import START
+from tests.samples import START, settlement
 
 SECOND = 1_000_000
 HALF_LINES = [1.5, 2.5, 4.5, 6.5, 7.5, 8.5, 9.5, 12.5]
@@ -111,6 +111,20 @@ def test_a_line_that_no_game_reaches_has_no_value() -> None:
     assert closing_value(Bet(Market.RUN_LINE, Side.HOME, -1.5, 2.0), odd) == Missing(
         "line_out_of_range"
     )
+
+
+def test_bets_without_a_close_are_in_the_denominator() -> None:
+    known = value(Bet(Market.MONEYLINE, Side.HOME, None, 1.9), close(None, 0.52))
+    first = settlement("f:1", closing=known, closing_missing=None)
+    second = settlement("f:2", closing_missing="stale")
+    void = settlement("f:3", closing_missing="not_played", outcome="void", payout="10.00")
+    again = settlement(
+        "f:1", settlement_id="again", supersedes=first.settlement_id, closing_missing="stale"
+    )
+    assert coverage([first, second, void, second]) == Coverage(3, 1, {"not_played": 1, "stale": 1})
+    assert coverage([again, first]) == Coverage(1, 0, {"stale": 1})
+    assert coverage([first, second, void]).share == pytest.approx(1 / 3)
+    assert coverage([]).share == 0.0
 
 
 prices = st.floats(1.2, 6.0)
