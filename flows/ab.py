@@ -52,7 +52,7 @@ def bets(
 ) -> pl.DataFrame:
     """What stood staked at the last decision of each game, columns `BETS`.
 
-    Stakes are said when they change. rows: of one target; one that prices no bets (`runs`) has none.
+    Stakes are said when they change. rows: of one target; `runs`, which prices no bets, has none.
     """
     market = next((market for market, priced in PRICED_BY.items() if priced is target), None)
     if market is None or rows.is_empty():
