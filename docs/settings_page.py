@@ -103,8 +103,8 @@ def _type(field: FieldInfo) -> str:
         kind = "JSON list of objects"
     elif _holds(field.annotation, tuple):
         kind = "JSON list of text"
-    elif field.annotation == float | None:
-        kind = "number"
+    elif field.annotation in (float | None, int | None):
+        kind = "number" if _holds(field.annotation, float) else "integer"
     else:
         kind = " or ".join(f"`{choice}`" for choice in get_args(field.annotation))
     bounds = [_bound(rule) for rule in field.metadata]
