@@ -25,6 +25,17 @@ BETS = pl.Schema(
     }
 )
 
+_STAKED = (
+    "game_id",
+    "position",
+    "decided_us",
+    "stake_id",
+    "model_version",
+    "side",
+    "fraction",
+    "price",
+)
+
 
 def ab_report(
     archives: Sequence[Path], settings: Settings, trial: Trial, until_us: int | None = None
@@ -39,9 +50,9 @@ def ab_report(
 def bets(
     archives: Sequence[Path], rows: pl.DataFrame, settings: Settings, target: Target
 ) -> pl.DataFrame:
-    """What was staked at the last decision of each game, columns `BETS`.
+    """What stood staked at the last decision of each game, columns `BETS`.
 
-    rows: of one target. A target that prices no bets (`runs`) has none.
+    Stakes are said when they change. rows: of one target; `runs`, which prices no bets, has none.
     """
     market = next((market for market, priced in PRICED_BY.items() if priced is target), None)
     if market is None or rows.is_empty():
@@ -49,15 +60,22 @@ def bets(
     last = rows.sort("position").group_by("game_id", "model_version").last()
     stakes = pl.concat(
         scan(root, Topic.STAKES)
-        .filter((pl.col("market") == market.value) & (pl.col("fraction") > 0.0))
-        .select("game_id", "position", "model_version", "side", "fraction", "price")
+        .filter((pl.col("market") == market.value) & ~pl.col("refusals").list.contains("locked"))
+        .select(*_STAKED)
         for root in archives
     )
-    staked = stakes.unique(("game_id", "position", "model_version")).collect()
-    found = staked.join(
-        last.select("game_id", "model_version", "position", "line", "outcome"),
-        on=("game_id", "position", "model_version"),
-    ).with_columns(pl.col("position").cast(pl.Int64))
+    found = (
+        stakes.collect()
+        .join(
+            last.select("game_id", "model_version", "line", "outcome", last="position"),
+            on=("game_id", "model_version"),
+        )
+        .filter(pl.col("position") <= pl.col("last"))
+        .sort("position", "decided_us", "stake_id", nulls_last=False)
+        .group_by("game_id", "model_version")
+        .last()
+        .filter(pl.col("fraction") > 0.0)
+    )
     prices = references(archives, rows.select("game_id", "as_of_us"), settings).prices
     close = prices.filter(market=market.value, moment=CLOSE).select(
         "game_id", "line", chance="probability"
