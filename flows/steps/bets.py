@@ -49,7 +49,6 @@ def take(record: Record, rules: DecodeRules) -> Taken:
     said = parse(record)
     assert isinstance(said, Stake | Fill)
     is_of_game(record, said.game_id)
-    # A stake can rest on news of other games, later than that of its own.
     moment_us = said.filled_at_us if isinstance(said, Fill) else said.decided_us or said.as_of_us
     plausible(record, said.game_id, moment_us, rules)
     return Taken(said, record, moment_us)

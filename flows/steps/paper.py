@@ -18,6 +18,7 @@ from models.evaluation.closing import Board
 from models.staking.kelly import edge
 from schemas.bets import Fill
 from schemas.decisions import Stake
+from schemas.errors import ConfigError
 from schemas.markets import SIDES, Market, Side
 from schemas.settings import Settings
 from schemas.time import US_PER_MINUTE, US_PER_SECOND
@@ -40,9 +41,17 @@ class PaperRules:
 
     @classmethod
     def of(cls, settings: Settings) -> "PaperRules":
+        """Raises ConfigError for a bankroll that there is not: it would never bet."""
         edges = {one.name: one.min_edge for one in settings.all_bankrolls}
+        for name in settings.paper.bankrolls:
+            if name not in edges:
+                raise ConfigError(
+                    "STEAMLINE_PAPER_BANKROLLS",
+                    f"{name!r} is no bankroll",
+                    f"There are {', '.join(edges)}: see STEAMLINE_BANKROLLS",
+                )
         return cls(
-            min_edge={name: edges.get(name, 0.0) for name in settings.paper.bankrolls},
+            min_edge={name: edges[name] for name in settings.paper.bankrolls},
             delay_us=round(settings.paper.delay_seconds * US_PER_SECOND),
             stale_us=int(settings.score.stale_minutes * US_PER_MINUTE),
             cutoff_us=int(settings.score.cutoff_minutes * US_PER_MINUTE),

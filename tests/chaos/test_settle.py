@@ -20,7 +20,10 @@ from tests.chaos.conftest import assert_same
 from tests.system import Child, Decisions, Lag, Site
 
 GAMES, KILLS = 18, 3
-PAPER = {"STEAMLINE_PAPER_BANKROLLS": '["ghost"]'}
+PAPER = {
+    "STEAMLINE_BANKROLLS": '[{"name": "main"}, {"name": "ghost"}]',
+    "STEAMLINE_PAPER_BANKROLLS": '["ghost"]',
+}
 SLOW = {
     "STEAMLINE_KAFKA_OPTIONS": json.dumps(
         {"fetch.min.bytes": 1_000_000, "fetch.message.max.bytes": 400}

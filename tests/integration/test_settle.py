@@ -22,7 +22,11 @@ OVER = FIRST_PITCH + 3 * 3600
 
 @pytest.fixture
 def site(kafka: KafkaBroker, tmp_path: Path) -> Iterator[Site]:
-    env = {"STEAMLINE_PAPER_BANKROLLS": '["ghost"]', "STEAMLINE_SETTLEMENT_METRICS_PORT": "0"}
+    env = {
+        "STEAMLINE_BANKROLLS": '[{"name": "main"}, {"name": "ghost"}]',
+        "STEAMLINE_PAPER_BANKROLLS": '["ghost"]',
+        "STEAMLINE_SETTLEMENT_METRICS_PORT": "0",
+    }
     with Site(None, kafka.bootstrap, None, tmp_path, env=env) as site:
         yield site
 

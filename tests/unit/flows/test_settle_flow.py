@@ -17,11 +17,14 @@ from flows.steps.bets import SETTLE_INPUTS
 from flows.steps.records import Outgoing, Record
 from schemas.bets import Settlement
 from schemas.errors import ConfigError
-from schemas.settings import PaperSettings, Settings, SettlementSettings
+from schemas.settings import PaperSettings, Settings, SettlementSettings, StakingSettings
 from schemas.topics import Topic
 from tests.bets import season
 
-SETTINGS = Settings(paper=PaperSettings(bankrolls=("ghost",)))
+SETTINGS = Settings(
+    paper=PaperSettings(bankrolls=("ghost",)),
+    bankrolls=(StakingSettings(), StakingSettings(name="ghost")),
+)
 
 
 def play(

@@ -11,6 +11,7 @@ from flows.steps.records import Record
 from models.evaluation.closing import Board
 from schemas.bets import Fill
 from schemas.decisions import Stake
+from schemas.errors import ConfigError
 from schemas.events import QuoteStatus
 from schemas.markets import Market, Side
 from schemas.settings import PaperSettings, Settings, StakingSettings
@@ -205,6 +206,11 @@ def test_two_stakes_of_one_moment_are_two() -> None:
         play.stake(10, 100.0, stake_id="a", position=7)
         play.stake(10, 150.0, stake_id="b", position=7)
     assert [fill.amount for fill in play.fills(60)] == [Decimal("100.00"), Decimal("50.00")]
+
+
+def test_a_bankroll_that_there_is_not_stops_the_start() -> None:
+    with pytest.raises(ConfigError, match="STEAMLINE_PAPER_BANKROLLS: 'gost' is no bankroll"):
+        rules(bankrolls=("main", "gost"))
 
 
 def test_an_incomplete_stake_is_refused() -> None:

@@ -17,7 +17,7 @@ from models.odds import DEVIG
 from schemas.bets import Fill, Outcome, Settlement
 from schemas.errors import OtherSnapshot, RejectedEvent
 from schemas.markets import GameStatus
-from schemas.settings import PaperSettings, Settings
+from schemas.settings import PaperSettings, Settings, StakingSettings
 from schemas.time import US_PER_DAY, US_PER_HOUR, US_PER_SECOND
 from schemas.topics import TOPIC_OF, Topic
 from schemas.wire import SCHEMA_VERSION
@@ -25,7 +25,10 @@ from tests.samples import GAME, OPEN, START, at, fill, game, line, result, stake
 
 FIRST_PITCH = (START - OPEN) / US_PER_SECOND
 OVER = FIRST_PITCH + 3 * 3600
-SETTINGS = Settings(paper=PaperSettings(bankrolls=("ghost",)))
+SETTINGS = Settings(
+    paper=PaperSettings(bankrolls=("ghost",)),
+    bankrolls=(StakingSettings(), StakingSettings(name="ghost")),
+)
 RULES = SettleRules.of(SETTINGS)
 DAY = 24 * 3600
 

@@ -1,6 +1,7 @@
 """Rule tables: ours, the operator's own, and his default."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,7 +51,7 @@ def test_a_price_that_may_have_changed_says_so_in_the_grade() -> None:
     made = grade(bet("home", book="pinnacle"), result(3, 5), Tables().of("pinnacle"))
     assert isinstance(made, Grade)
     assert "whether a listed pitcher has changed is not known" in made.detail
-    known = {"home_starter": "Gerrit Cole", "away_starter": "Brayan Bello"}
+    known: dict[str, Any] = {"home_starter": "Gerrit Cole", "away_starter": "Brayan Bello"}
     taken = bet("home", book="pinnacle", **known)
     made = grade(taken, result(3, 5, 18, **known), Tables().of("pinnacle"))
     assert isinstance(made, Grade)
