@@ -16,7 +16,7 @@ from flows.connectors.files import sole, write_text
 from flows.connectors.live import LiveTopic, Rolled
 from flows.connectors.manifest import NAME
 from flows.connectors.parquet import LIVE
-from flows.connectors.tail import Tail
+from flows.connectors.topic_reader import Lane, Mend, Positions, TopicReader
 from flows.steps.decode import DecodeRules
 from flows.steps.records import Record
 from schemas.errors import ConfigError
@@ -30,6 +30,15 @@ ARCHIVE_GROUP = "steamline-archive"
 
 LOOK_SECONDS = 30.0
 """Between looks for partitions that were added."""
+READ_SECONDS = 0.2
+"""A batch is as much as has come in this time, or this many records."""
+_BATCH = 10_000
+_MEND = Mend(
+    "archived",
+    "`--accept-loss` goes on behind them and keeps count of what is missing; an archive in a new "
+    "folder leaves this one as it is",
+    "begin an archive in a new folder",
+)
 
 
 class Meter(Protocol):
@@ -74,23 +83,32 @@ def archive(
     with sole(root, "run"):
         _require_own(root)
         topics = {topic: LiveTopic(root, topic, _rules(settings), clock) for topic in Topic}
-        known = {topic: live.next_offsets() for topic, live in topics.items()}
-        tail = Tail(settings.kafka, topics, ARCHIVE_GROUP)
+        reader = TopicReader(settings.kafka, tuple(topics), ARCHIVE_GROUP, _MEND)
         try:
-            _claim(root, Origin(cluster=tail.cluster, prefix=settings.kafka.prefix))
-            tail.begin(known, accept_loss)
-            for (topic, partition), offset in tail.start.items():
-                lost = offset - known[topic].get(partition, offset)
-                topics[topic].begin(partition, offset, lost)
-            return _follow(settings.archive, topics, tail, once, stopping, meter, clock)
+            _claim(root, Origin(cluster=reader.cluster(), prefix=settings.kafka.prefix))
+            known = {
+                lane: at for live in topics.values() for lane, at in _reached(reader, live).items()
+            }
+            reader.begin(known, accept_loss=accept_loss)
+            for lane, at in reader.at.items():
+                lost = at - known.get(lane, at)
+                topics[reader.topics[lane.topic]].begin(lane.partition, at, lost)
+            return _follow(settings.archive, topics, reader, once, stopping, meter, clock)
         finally:
-            tail.close()
+            reader.close()
+
+
+def _reached(reader: TopicReader, live: LiveTopic) -> Positions:
+    return {
+        Lane(reader.names[live.topic], partition): at
+        for partition, at in live.next_offsets().items()
+    }
 
 
 def _follow(
     settings: ArchiveSettings,
     topics: dict[Topic, LiveTopic],
-    tail: Tail,
+    reader: TopicReader,
     once: bool,
     stopping: Callable[[], bool],
     meter: Meter,
@@ -102,13 +120,13 @@ def _follow(
         written = topics[topic].roll()
         if written is not None:
             meter.rolled(topic, written)
-            tail.commit(topic, topics[topic].next_offsets())
+            reader.show(_reached(reader, topics[topic]))
             done[topic] = written.after(done.get(topic))
 
     look_at = clock() + LOOK_SECONDS
-    log.info("archiving %d partitions", len(tail.start))
-    while not stopping() and not (once and tail.reached_end()):
-        records = tail.poll(settings.roll_rows)
+    log.info("archiving %d partitions", len(reader.at))
+    while not stopping() and not (once and reader.at_end()):
+        records = reader.read(min(settings.roll_rows, _BATCH), READ_SECONDS)
         meter.read(records)
         by_topic: dict[Topic, list[Record]] = {topic: [] for topic in topics}
         for record in records:
@@ -119,8 +137,8 @@ def _follow(
             if _due(settings, *live.waiting):
                 roll(topic)
         if clock() >= look_at:
-            for topic, partition in tail.grown():
-                topics[topic].begin(partition, tail.start[topic, partition])
+            for lane in reader.grown():
+                topics[reader.topics[lane.topic]].begin(lane.partition, reader.at[lane])
             look_at = clock() + LOOK_SECONDS
     for topic in topics:
         roll(topic)

@@ -23,7 +23,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from flows.connectors.parquet import ArchiveRecord, read_archive
 from flows.connectors.postgres import DOWN, REFUSED, NotAlone, Store
 from flows.connectors.reading import Complaints
-from flows.connectors.topic_reader import Positions, TopicReader
+from flows.connectors.topic_reader import Mend, Positions, TopicReader
 from flows.steps.curate import REFUSED_BY_DATABASE, Load, Prepared, letter_of, prepare
 from flows.steps.decode import DecodeRules
 from flows.steps.records import Outgoing, Record
@@ -40,7 +40,11 @@ READ_SECONDS = 0.2
 """A batch is as much as has come in this time."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
 """Between tries to reach Postgres."""
-MEND = "run `steamline run curate --accept-gap` once to go on without them"
+_MEND = Mend(
+    "read",
+    "run `steamline run curate --accept-gap` once to go on without them",
+    "run `steamline run curate --accept-gap` once to begin where it begins",
+)
 
 T = TypeVar("T")
 
@@ -171,8 +175,9 @@ async def curate_topics(
     try:
         stored = await curator.patiently(store.positions)
         await curator.patiently(lambda: store.note_books(settings.books, settings.sharp_books))
-        reader = await asyncio.to_thread(
-            TopicReader, settings.kafka, topics, CURATE_GROUP, stored, MEND, accept_gap
+        reader = TopicReader(settings.kafka, topics, CURATE_GROUP, _MEND)
+        await asyncio.to_thread(
+            reader.begin, stored, accept_loss=accept_gap, accept_anew=accept_gap
         )
         log.info("reading %s on from %d records", settings.kafka.prefix, sum(reader.at.values()))
         next_batch = _Reading(reader, rules_of(settings), settings.curate.batch)

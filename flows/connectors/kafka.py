@@ -31,6 +31,7 @@ from flows.connectors.reading import (
     reader_config,
     record_of,
     trouble,
+    watermarks,
 )
 from flows.steps.records import Outgoing, Record
 from schemas.errors import DeliveryFailed, OffsetOutOfRange
@@ -126,9 +127,7 @@ class KafkaSourcePartition(StatefulSourcePartition[Record, bytes]):
         for rank, name in enumerate(self._names):
             for partition in self._ask(partitions_of, self._consumer, name):
                 lane = (rank, partition)
-                low, high = self._ask(
-                    self._consumer.get_watermark_offsets, TopicPartition(name, partition), 5.0
-                )
+                low, high = self._ask(watermarks, self._consumer, name, partition)
                 progress = known.get(lane, Progress(low, 0))
                 if not low <= progress.next_offset <= high:
                     raise OffsetOutOfRange(

@@ -1,11 +1,12 @@
 """What every reader of topics of ours shares: its settings, its patience, and when it gives up."""
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from flows.steps.records import Record
 from schemas.errors import DependencyDown, OffsetOutOfRange
@@ -16,6 +17,7 @@ from schemas.topics import Topic
 log = logging.getLogger(__name__)
 
 COMPLAIN_SECONDS = 5.0
+_ASK_SECONDS = 5.0
 
 _HOPELESS = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
@@ -61,8 +63,17 @@ def reader_config(settings: KafkaSettings, group: str) -> dict[str, Any]:
     }
 
 
-def ask(question: Callable[..., Any], *args: object, complain: Complaints) -> Any:
-    """Answer of the broker, however long it takes to come back."""
+def ask(
+    question: Callable[..., Any],
+    *args: object,
+    complain: Complaints,
+    patience: float = math.inf,
+) -> Any:
+    """Answer of the broker, however long it takes to come back.
+
+    patience: seconds; when they are over, DependencyDown is raised.
+    """
+    until = time.monotonic() + patience
     while True:
         try:
             return question(*args)
@@ -70,15 +81,61 @@ def ask(question: Callable[..., Any], *args: object, complain: Complaints) -> An
             error = down.args[0]
             if error.code() in _HOPELESS or error.fatal():
                 raise DependencyDown(f"Kafka refuses this client: {error}") from None
+            if time.monotonic() >= until:
+                raise DependencyDown(f"Kafka has no answer for {patience:.0f} s: {error}") from None
             complain("waiting for Kafka %s: %s", args, error)
             time.sleep(0.2)
 
 
 def partitions_of(consumer: Consumer, name: str) -> list[int]:
-    found = consumer.list_topics(name, timeout=5.0).topics[name]
+    found = consumer.list_topics(name, timeout=_ASK_SECONDS).topics[name]
     if found.error is not None:
         raise KafkaException(found.error)
     return sorted(found.partitions)
+
+
+def cluster_of(consumer: Consumer) -> str:
+    """Kafka's own name of the cluster."""
+    return str(consumer.list_topics(timeout=_ASK_SECONDS).cluster_id)
+
+
+def watermarks(consumer: Consumer, name: str, partition: int) -> tuple[int, int]:
+    """First offset and end."""
+    low, high = consumer.get_watermark_offsets(TopicPartition(name, partition), _ASK_SECONDS)
+    return low, high
+
+
+def offset_at(consumer: Consumer, name: str, partition: int, ms: int) -> int:
+    """Of the first record at or after that time; negative where there is none."""
+    asked = [TopicPartition(name, partition, ms)]
+    (found,) = consumer.offsets_for_times(asked, timeout=_ASK_SECONDS)
+    if found.error is not None:
+        raise KafkaException(found.error)
+    return int(found.offset)
+
+
+def ends_of(settings: KafkaSettings) -> tuple[str, dict[Topic, dict[int, tuple[int, int]]]]:
+    """The cluster's name, and first offset and end of every partition of ours, now.
+
+    Raises DependencyDown when the broker does not answer.
+    """
+    consumer = Consumer(reader_config(settings, "steamline-ends"))
+    try:
+        # Of all topics: to ask for one by its name may create it.
+        cluster = consumer.list_topics(timeout=_ASK_SECONDS)
+        found = {
+            topic: {
+                partition: watermarks(consumer, name, partition)
+                for partition in sorted(cluster.topics[name].partitions)
+            }
+            for topic in Topic
+            if (name := topic.full(settings.prefix)) in cluster.topics
+        }
+        return str(cluster.cluster_id), found
+    except KafkaException as down:
+        raise DependencyDown(f"Kafka at {settings.bootstrap}: {down.args[0]}") from None
+    finally:
+        consumer.close()
 
 
 def trouble(message: Message, error: KafkaError, mend: str, complain: Complaints) -> None:
