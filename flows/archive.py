@@ -16,10 +16,11 @@ from flows.connectors.files import sole, write_text
 from flows.connectors.live import LiveTopic, Rolled
 from flows.connectors.manifest import NAME
 from flows.connectors.parquet import LIVE
-from flows.connectors.topic_reader import Lane, Mend, Positions, TopicReader
+from flows.connectors.reading import Mend, Stopped
+from flows.connectors.topic_reader import Lane, Positions, TopicReader
 from flows.steps.decode import DecodeRules
 from flows.steps.records import Record
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, OffsetOutOfRange
 from schemas.settings import ArchiveSettings, Settings
 from schemas.topics import Topic
 
@@ -28,8 +29,6 @@ log = logging.getLogger(__name__)
 ARCHIVE_GROUP = "steamline-archive"
 """Consumer group under which the archive shows its progress."""
 
-LOOK_SECONDS = 30.0
-"""Between looks for partitions that were added."""
 READ_SECONDS = 0.2
 """A batch is as much as has come in this time, or this many records."""
 _BATCH = 10_000
@@ -83,7 +82,7 @@ def archive(
     with sole(root, "run"):
         _require_own(root)
         topics = {topic: LiveTopic(root, topic, _rules(settings), clock) for topic in Topic}
-        reader = TopicReader(settings.kafka, tuple(topics), ARCHIVE_GROUP, _MEND)
+        reader = TopicReader(settings.kafka, tuple(topics), ARCHIVE_GROUP, _MEND, stopping=stopping)
         try:
             _claim(root, Origin(cluster=reader.cluster(), prefix=settings.kafka.prefix))
             known = {
@@ -93,7 +92,9 @@ def archive(
             for lane, at in reader.at.items():
                 lost = at - known.get(lane, at)
                 topics[reader.topics[lane.topic]].begin(lane.partition, at, lost)
-            return _follow(settings.archive, topics, reader, once, stopping, meter, clock)
+            return _follow(settings.archive, topics, reader, once, stopping, meter)
+        except Stopped:
+            return {}
         finally:
             reader.close()
 
@@ -112,7 +113,6 @@ def _follow(
     once: bool,
     stopping: Callable[[], bool],
     meter: Meter,
-    clock: Callable[[], float],
 ) -> dict[Topic, Rolled]:
     done: dict[Topic, Rolled] = {}
 
@@ -123,10 +123,15 @@ def _follow(
             reader.show(_reached(reader, topics[topic]))
             done[topic] = written.after(done.get(topic))
 
-    look_at = clock() + LOOK_SECONDS
     log.info("archiving %d partitions", len(reader.at))
     while not stopping() and not (once and reader.at_end()):
-        records = reader.read(min(settings.roll_rows, _BATCH), READ_SECONDS)
+        try:
+            records = reader.read(min(settings.roll_rows, _BATCH), READ_SECONDS)
+        except OffsetOutOfRange:
+            # What waits here may be gone from Kafka too by the next start.
+            for topic in topics:
+                roll(topic)
+            raise
         meter.read(records)
         by_topic: dict[Topic, list[Record]] = {topic: [] for topic in topics}
         for record in records:
@@ -136,10 +141,8 @@ def _follow(
         for topic, live in topics.items():
             if _due(settings, *live.waiting):
                 roll(topic)
-        if clock() >= look_at:
-            for lane in reader.grown():
-                topics[reader.topics[lane.topic]].begin(lane.partition, reader.at[lane])
-            look_at = clock() + LOOK_SECONDS
+        for lane in reader.grown():
+            topics[reader.topics[lane.topic]].begin(lane.partition, reader.at[lane])
     for topic in topics:
         roll(topic)
     return done

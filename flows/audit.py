@@ -19,7 +19,7 @@ import psycopg
 
 from flows.connectors.migrations import dsn_of
 from flows.connectors.parquet import scan, topic_schema
-from flows.connectors.topic_reader import Mend, TopicReader
+from flows.connectors.topic_reader import TopicReader
 from flows.curate import rules_of
 from flows.steps.curate import REFUSED_BY_DATABASE, prepare
 from flows.steps.records import Record
@@ -32,7 +32,6 @@ from schemas.topics import Topic
 GROUP = "steamline-audit"
 _BATCH = 20_000
 _SHOWN = 3
-_AGAIN = Mend("read", "run the audit again", "run the audit again")
 
 Ids = dict[Topic, set[str]]
 
@@ -143,7 +142,7 @@ def _of_day(table: Table, row: Row, day: date) -> bool:
 
 def _read(settings: Settings, topics: list[Topic]) -> Iterator[list[Record]]:
     """Batches, from the topics' beginning to their end."""
-    reader = TopicReader(settings.kafka, topics, GROUP, _AGAIN)
+    reader = TopicReader(settings.kafka, topics, GROUP)
     try:
         reader.begin({})
         while not reader.at_end():

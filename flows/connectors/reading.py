@@ -4,7 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple, TypeVar, TypeVarTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -30,7 +30,10 @@ _OUT_OF_RANGE = {
     KafkaError.OFFSET_OUT_OF_RANGE,
     KafkaError._AUTO_OFFSET_RESET,  # noqa: SLF001
 }
-PARTITION_END = KafkaError._PARTITION_EOF  # noqa: SLF001
+_PARTITION_END = KafkaError._PARTITION_EOF  # noqa: SLF001
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
 class Complaints:
@@ -63,27 +66,44 @@ def reader_config(settings: KafkaSettings, group: str) -> dict[str, Any]:
     }
 
 
-def ask(
-    question: Callable[..., Any],
-    *args: object,
-    complain: Complaints,
-    patience: float = math.inf,
-) -> Any:
-    """Answer of the broker, however long it takes to come back.
+class Stopped(Exception):
+    """Asked to end while waiting."""
 
-    patience: seconds; when they are over, DependencyDown is raised.
-    """
-    until = time.monotonic() + patience
-    while True:
-        try:
-            return question(*args)
-        except KafkaException as down:
-            error = down.args[0]
+
+class Asking:
+    """Puts a question to the broker until it answers, however long it is away."""
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        consumer: Consumer,
+        complain: Complaints,
+        patience: float = math.inf,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """patience: seconds; when they are over, DependencyDown is raised.
+
+        stopping: asked between tries; once true, Stopped is raised.
+        """
+        self._where, self._consumer, self._complain = settings.bootstrap, consumer, complain
+        self._patience, self._stopping = patience, stopping
+
+    def __call__(self, question: Callable[[Consumer, *Ts], T], *args: *Ts) -> T:
+        until = time.monotonic() + self._patience
+        while True:
+            try:
+                return question(self._consumer, *args)
+            except KafkaException as down:
+                error = down.args[0]
             if error.code() in _HOPELESS or error.fatal():
-                raise DependencyDown(f"Kafka refuses this client: {error}") from None
+                raise DependencyDown(f"Kafka refuses this client: {error}")
             if time.monotonic() >= until:
-                raise DependencyDown(f"Kafka has no answer for {patience:.0f} s: {error}") from None
-            complain("waiting for Kafka %s: %s", args, error)
+                raise DependencyDown(
+                    f"Kafka at {self._where}: no answer for {self._patience:.0f} s: {error}"
+                )
+            self._complain("waiting for Kafka at %s: %s", self._where, error)
+            if self._stopping():
+                raise Stopped
             time.sleep(0.2)
 
 
@@ -138,15 +158,89 @@ def ends_of(settings: KafkaSettings) -> tuple[str, dict[Topic, dict[int, tuple[i
         consumer.close()
 
 
-def trouble(message: Message, error: KafkaError, mend: str, complain: Complaints) -> None:
-    """What the client reports in place of a record: raised where waiting does not help.
+class Mend(NamedTuple):
+    """What to tell of records that are gone before they were read."""
 
-    mend: how to go on without the records that retention has deleted.
+    done: str
+    """What is done with records: `archived`."""
+    loss: str
+    """How to go on where retention has deleted what comes next."""
+    anew: str
+    """How to go on where the topic is another one."""
+
+
+def go_on(
+    name: str,
+    partition: int,
+    at: int,
+    ends: tuple[int, int] | None,
+    mend: Mend,
+    accept_loss: bool = False,
+    accept_anew: bool = False,
+) -> int:
+    """Offset at which a partition is read on that has been read up to `at`.
+
+    ends: first offset and end; none where the partition is not there.
+    accept_loss: where retention has deleted what comes next, go on behind it.
+    accept_anew: where the topic is another one, begin at its beginning.
+    Raises OffsetOutOfRange for what is gone and not accepted.
     """
+    where = f"{name} partition {partition}"
+    if ends is None:
+        what = f"{where}: it was {mend.done} to offset {at} and is gone: the topic was made anew"
+        how, accepted, low = mend.anew, accept_anew, 0
+    else:
+        low, high = ends
+        if low <= at <= high:
+            return at
+        what = f"{where}: the next record is at offset {at}, the topic "
+        if at > high:
+            what += f"ends at {high}: it was made anew or cut"
+            how, accepted = mend.anew, accept_anew
+        else:
+            what += (
+                f"holds {low} to {high}: retention has deleted {low - at} records that were not "
+                f"{mend.done}"
+            )
+            how, accepted = mend.loss, accept_loss
+    if not accepted:
+        raise OffsetOutOfRange(f"{what}; {how}")
+    log.warning("%s; going on", what)
+    return low
+
+
+class Taken(NamedTuple):
+    name: str
+    """Of the topic, as the broker knows it."""
+    partition: int
+    behind: int
+    """Offset behind what has come."""
+    record: bool
+    """Or only word that the partition ends here."""
+
+
+def take(message: Message, mend: Mend, complain: Complaints) -> Taken | None:
+    """What the client has got, none for a trouble that passes.
+
+    Raises OffsetOutOfRange or DependencyDown where waiting does not help.
+    """
+    error = message.error()
+    if error is not None and error.code() != _PARTITION_END:
+        _trouble(message, error, mend, complain)
+        return None
+    name, partition, offset = message.topic(), message.partition(), message.offset()
+    assert name is not None
+    assert partition is not None
+    assert offset is not None
+    # The end may lie past the last record: markers of transactions take up offsets.
+    return Taken(name, partition, offset + (error is None), error is None)
+
+
+def _trouble(message: Message, error: KafkaError, mend: Mend, complain: Complaints) -> None:
     if error.code() in _OUT_OF_RANGE:
         raise OffsetOutOfRange(
-            f"{message.topic()} partition {message.partition()}: {error.str()}. Retention has "
-            f"deleted events that were not read yet; {mend}"
+            f"{message.topic()} partition {message.partition()}: {error.str()}. What comes next "
+            f"was deleted before it was {mend.done}, by retention or with the topic; {mend.loss}"
         )
     if error.code() in _HOPELESS or error.fatal():
         raise DependencyDown(f"Kafka refuses this client: {error}")

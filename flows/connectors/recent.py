@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from flows.connectors.topic_reader import Mend, TopicReader
+from flows.connectors.topic_reader import TopicReader
 from schemas.errors import DependencyDown
 from schemas.events import Event
 from schemas.settings import KafkaSettings
@@ -15,7 +15,6 @@ from schemas.topics import CONTRACTS, Topic
 TIMEOUT_SECONDS = 30.0
 _BATCH = 2_000
 _GROUP = "steamline-ingest"
-_MEND = Mend("read", "start again", "start again")
 
 
 def recent_events(
@@ -23,11 +22,14 @@ def recent_events(
 ) -> Iterator[Event]:
     """Every event at or after that time which is on the topics now; per game in topic order.
 
-    What is no event is skipped: the score flow makes a dead letter of it.
+    What is no event is skipped: the score flow makes a dead letter of it. What retention deletes
+    meanwhile is skipped too: a moment later it would not have been asked for.
     Raises DependencyDown when the broker does not answer.
     """
     for topic in topics:
-        reader = TopicReader(settings, [topic], _GROUP, _MEND, patience=TIMEOUT_SECONDS)
+        reader = TopicReader(
+            settings, [topic], _GROUP, deleted_is_missed=False, patience=TIMEOUT_SECONDS
+        )
         try:
             reader.begin({}, since_us=since_us)
             yield from _events(reader, topic)

@@ -1,31 +1,33 @@
 """A plain reader of topics whose positions are kept by whoever uses it."""
 
-import logging
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from flows.connectors.reading import (
-    PARTITION_END,
+    Asking,
     Complaints,
-    ask,
+    Mend,
     cluster_of,
+    go_on,
     offset_at,
     partitions_of,
     reader_config,
     record_of,
-    trouble,
+    take,
     watermarks,
 )
 from flows.steps.records import Record
-from schemas.errors import OffsetOutOfRange
+from schemas.errors import SteamlineError
 from schemas.settings import KafkaSettings
 from schemas.time import US_PER_MS
 from schemas.topics import Topic
 
-log = logging.getLogger(__name__)
+LOOK_SECONDS = 30.0
+"""Between looks for partitions that were added."""
 
 
 class Lane(NamedTuple):
@@ -37,16 +39,8 @@ class Lane(NamedTuple):
 Positions = dict[Lane, int]
 """{lane: next offset}"""
 
-
-class Mend(NamedTuple):
-    """What to tell of known positions that are gone from the topics."""
-
-    done: str
-    """What was done with records up to there: `archived`."""
-    loss: str
-    """How to go on where retention has deleted what comes next."""
-    anew: str
-    """How to go on where the topic is another one."""
+AGAIN = Mend("read", "start again", "start again")
+"""Of a reader that keeps no positions."""
 
 
 class TopicReader:
@@ -57,22 +51,33 @@ class TopicReader:
         settings: KafkaSettings,
         topics: Sequence[Topic],
         group: str,
-        mend: Mend,
+        mend: Mend = AGAIN,
+        *,
+        deleted_is_missed: bool = True,
         patience: float = math.inf,
+        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         """Reads nothing yet; `begin` says from where.
 
         group: under this name offsets are committed for lag tools; nothing resumes from them.
+        deleted_is_missed: or what retention deletes while it is being read is passed over.
         patience: seconds for which a question waits for a broker that is away; when they are over
         it raises DependencyDown.
+        stopping: once true, such a question raises Stopped.
         """
         self.names = {topic: topic.full(settings.prefix) for topic in topics}
         self.topics = {name: topic for topic, name in self.names.items()}
-        self._mend, self._patience, self._complain = mend, patience, Complaints()
-        self._consumer = Consumer(reader_config(settings, group))
+        self._mend, self._complain = mend, Complaints()
+        config = reader_config(settings, group)
+        if not deleted_is_missed:
+            config["auto.offset.reset"] = "earliest"
+        self._consumer = Consumer(config)
+        self._ask = Asking(settings, self._consumer, self._complain, patience, stopping)
         self.at: Positions = {}
         """Behind what has been read."""
         self._ends: Positions = {}
+        self._look_at = 0.0
+        self._trouble: SteamlineError | None = None
 
     def begin(
         self,
@@ -89,100 +94,72 @@ class TopicReader:
         accept_anew: where the topic is another one, begin at its beginning.
         Raises OffsetOutOfRange where a position is gone from its topic and that is not accepted.
         """
-        for lane in self._lanes():
-            low, high = self._watermarks(lane)
+        for lane in self.lanes():
+            low, high = self._ask(watermarks, *lane)
             if lane in known:
-                at = self._on_from(lane, known[lane], low, high, accept_loss, accept_anew)
-            elif since_us is None or low == high:
-                at = low
-            else:
-                at = self._first_since(lane, since_us, low, high)
-            self.at[lane], self._ends[lane] = at, high
-        for lane in sorted(known.keys() - self.at.keys()):
-            if lane.topic in self.topics:
-                self._tell(
-                    f"{lane.topic} partition {lane.partition}: it was {self._mend.done} and is "
-                    "gone: the topic was made anew",
-                    self._mend.anew,
-                    accept_anew,
+                self.at[lane] = go_on(
+                    *lane, known[lane], (low, high), self._mend, accept_loss, accept_anew
                 )
+            elif since_us is None or low == high:
+                self.at[lane] = low
+            else:
+                self.at[lane] = self._first_since(lane, since_us, low, high)
+            self._ends[lane] = high
+        for lane in self.gone(known):
+            go_on(*lane, known[lane], None, self._mend, accept_anew=accept_anew)
         self._consumer.assign([TopicPartition(*lane, at) for lane, at in self.at.items()])
+        self._look_at = time.monotonic() + LOOK_SECONDS
 
-    def _on_from(
-        self, lane: Lane, at: int, low: int, high: int, accept_loss: bool, accept_anew: bool
-    ) -> int:
-        name, partition = lane
-        if at > high:
-            self._tell(
-                f"{name} partition {partition}: the next record is at offset {at}, the topic ends "
-                f"at {high}: it was made anew or cut",
-                self._mend.anew,
-                accept_anew,
-            )
-            return low
-        if at < low:
-            self._tell(
-                f"{name} partition {partition}: the next record is at offset {at}, the topic holds "
-                f"{low} to {high}: retention has deleted {low - at} records that were not "
-                f"{self._mend.done}",
-                self._mend.loss,
-                accept_loss,
-            )
-            return low
-        return at
-
-    @staticmethod
-    def _tell(what: str, mend: str, accepted: bool) -> None:
-        if not accepted:
-            raise OffsetOutOfRange(f"{what}; {mend}")
-        log.warning("%s; going on", what)
+    def gone(self, known: Mapping[Lane, int]) -> list[Lane]:
+        """Lanes of these topics that are not there any more."""
+        return sorted(lane for lane in known.keys() - self.at.keys() if lane.topic in self.topics)
 
     def _first_since(self, lane: Lane, since_us: int, low: int, high: int) -> int:
-        at: int = self._ask(offset_at, self._consumer, *lane, since_us // US_PER_MS)
+        at = self._ask(offset_at, *lane, since_us // US_PER_MS)
         if at >= 0:
             return at
         # Nothing so new; or a broker that cannot tell (the embedded one), which finds nothing of
         # any time. From that everything is read.
-        return high if self._ask(offset_at, self._consumer, *lane, 0) >= 0 else low
+        return high if self._ask(offset_at, *lane, 0) >= 0 else low
 
-    def _lanes(self) -> list[Lane]:
+    def lanes(self) -> list[Lane]:
+        """Those that are there now."""
+        return self._ask(self._lanes)
+
+    def _lanes(self, consumer: Consumer) -> list[Lane]:
         return [
             Lane(name, partition)
             for name in self.topics
-            for partition in self._ask(partitions_of, self._consumer, name)
+            for partition in partitions_of(consumer, name)
         ]
-
-    def _watermarks(self, lane: Lane) -> tuple[int, int]:
-        found: tuple[int, int] = self._ask(watermarks, self._consumer, *lane)
-        return found
-
-    def _ask(self, question: Callable[..., Any], *args: object) -> Any:
-        return ask(question, *args, complain=self._complain, patience=self._patience)
 
     def cluster(self) -> str:
         """Kafka's own name of the cluster."""
-        found: str = self._ask(cluster_of, self._consumer)
-        return found
+        return self._ask(cluster_of)
 
     def read(self, most: int, seconds: float) -> list[Record]:
-        """What has come, at most so many; waits no longer than that for it."""
+        """What has come, at most so many; waits no longer than that for it.
+
+        Raises OffsetOutOfRange where what comes next has been deleted, DependencyDown where the
+        broker refuses, and neither before all that had come until then was returned.
+        """
+        if self._trouble is not None:
+            raise self._trouble
         records: list[Record] = []
         for message in self._consumer.consume(most, timeout=seconds):
-            error = message.error()
-            if error is not None and error.code() != PARTITION_END:
-                trouble(message, error, self._mend.loss, self._complain)
+            try:
+                taken = take(message, self._mend, self._complain)
+            except SteamlineError as bad:
+                self._trouble = self._trouble or bad
                 continue
-            name, partition, offset = message.topic(), message.partition(), message.offset()
-            assert name is not None
-            assert partition is not None
-            assert offset is not None
-            lane = Lane(name, partition)
-            if error is not None:
-                # The end may lie past the last record: markers of transactions take up offsets.
-                self.at[lane] = max(self.at[lane], offset)
+            if taken is None:
                 continue
-            self.at[lane] = offset + 1
-            records.append(record_of(message, self.topics[name]))
+            lane = Lane(taken.name, taken.partition)
+            self.at[lane] = max(self.at[lane], taken.behind)
+            if taken.record:
+                records.append(record_of(message, self.topics[taken.name]))
+        if self._trouble is not None and not records:
+            raise self._trouble
         return records
 
     def at_end(self) -> bool:
@@ -191,20 +168,35 @@ class TopicReader:
 
     def extend(self, topic: Topic) -> None:
         """Count what stands in one topic by now as having been there at the start."""
-        for lane in self._ends:
+        for lane in list(self._ends):  # another thread may read
             if self.topics[lane.topic] is topic:
-                self._ends[lane] = self._watermarks(lane)[1]
+                self._ends[lane] = self._ask(watermarks, *lane)[1]
 
     def grown(self) -> list[Lane]:
-        """Partitions that were added since; they are read from now on."""
-        new = [lane for lane in self._lanes() if lane not in self.at]
-        for lane in new:
-            self.at[lane], self._ends[lane] = self._watermarks(lane)
+        """Partitions that were added since the last look; they are read from now on.
+
+        Looks every LOOK_SECONDS and waits for nobody: what a broker that is away has not told is
+        found at a later look.
+        """
+        if time.monotonic() < self._look_at:
+            return []
+        self._look_at = time.monotonic() + LOOK_SECONDS
+        try:
+            new = {
+                lane: watermarks(self._consumer, *lane)
+                for lane in self._lanes(self._consumer)
+                if lane not in self.at
+            }
+        except KafkaException as down:
+            self._complain("no look for new partitions: %s", down.args[0])
+            return []
+        for lane, (low, high) in new.items():
+            self.at[lane], self._ends[lane] = low, high
         if new:
             self._consumer.incremental_assign(
                 [TopicPartition(*lane, self.at[lane]) for lane in new]
             )
-        return new
+        return list(new)
 
     def show(self, positions: Mapping[Lane, int]) -> None:
         """Commit positions for lag tools."""

@@ -13,7 +13,8 @@ from confluent_kafka.cimpl import NewPartitions
 
 from deploy.stack.kafka import KafkaBroker
 from flows.connectors import recent
-from flows.connectors.topic_reader import Lane, Mend, Positions, TopicReader
+from flows.connectors.reading import Mend
+from flows.connectors.topic_reader import Lane, Positions, TopicReader
 from flows.steps.records import Record
 from schemas.errors import DependencyDown, OffsetOutOfRange
 from schemas.settings import KafkaSettings
