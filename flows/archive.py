@@ -74,9 +74,9 @@ def archive(
 ) -> dict[Topic, Rolled]:
     """Follow the topics until told to stop, or to the end they have now; what was written.
 
-    Whatever was read is on disk when it returns. Raises OffsetOutOfRange where Kafka has no longer
-    what comes next, Unwritable where the disk takes no more, ConfigError for a folder of another
-    archive.
+    Whatever was read is on disk when it returns, or when it raises OffsetOutOfRange: Kafka has no
+    longer what comes next. Raises Unwritable where the disk takes no more, ConfigError for a folder
+    of another archive.
     """
     meter = meter or Unmetered()
     with sole(root, "run"):

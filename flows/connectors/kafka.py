@@ -155,11 +155,13 @@ class KafkaSourcePartition(StatefulSourcePartition[Record, bytes]):
         taken = take(message, _MEND, self._complain)
         if taken is None:
             return
-        name, partition, behind, record = taken
+        name, partition, offset, is_record = taken
         lane = (self._rank[name], partition)
-        self._fetched[lane] = max(self._fetched[lane], behind)
-        if record:
-            self._merge.add(lane, record_of(message, self._topics[lane[0]]))
+        if is_record:
+            self._fetched[lane] = offset + 1
+            self._merge.add(lane, record_of(message, self._topics[lane[0]], partition, offset))
+        else:
+            self._fetched[lane] = max(self._fetched[lane], offset)
 
     def _behind(self, lane: Lane) -> bool:
         """Whether the broker holds records of the lane that have not been fetched."""

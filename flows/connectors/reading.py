@@ -58,6 +58,8 @@ def reader_config(settings: KafkaSettings, group: str) -> dict[str, Any]:
         # A position that retention has deleted must stop the reader, not skip silently.
         "auto.offset.reset": "error",
         "enable.partition.eof": True,
+        # Else a bit that flipped on the broker's disk is a price like any other.
+        "check.crcs": True,
         "fetch.wait.max.ms": 50,
         "fetch.max.bytes": 16_777_216,
         "queued.max.messages.kbytes": 65_536,
@@ -209,19 +211,11 @@ def go_on(
     return low
 
 
-class Taken(NamedTuple):
-    name: str
-    """Of the topic, as the broker knows it."""
-    partition: int
-    behind: int
-    """Offset behind what has come."""
-    record: bool
-    """Or only word that the partition ends here."""
+def take(message: Message, mend: Mend, complain: Complaints) -> tuple[str, int, int, bool] | None:
+    """Topic as the broker knows it, partition, offset, and whether a record is there.
 
-
-def take(message: Message, mend: Mend, complain: Complaints) -> Taken | None:
-    """What the client has got, none for a trouble that passes.
-
+    Where none is, the partition ends at that offset for now, which may lie past the last record:
+    markers of transactions take up offsets. None for a trouble that passes.
     Raises OffsetOutOfRange or DependencyDown where waiting does not help.
     """
     error = message.error()
@@ -232,8 +226,7 @@ def take(message: Message, mend: Mend, complain: Complaints) -> Taken | None:
     assert name is not None
     assert partition is not None
     assert offset is not None
-    # The end may lie past the last record: markers of transactions take up offsets.
-    return Taken(name, partition, offset + (error is None), error is None)
+    return name, partition, offset, error is None
 
 
 def _trouble(message: Message, error: KafkaError, mend: Mend, complain: Complaints) -> None:
@@ -244,13 +237,10 @@ def _trouble(message: Message, error: KafkaError, mend: Mend, complain: Complain
         )
     if error.code() in _HOPELESS or error.fatal():
         raise DependencyDown(f"Kafka refuses this client: {error}")
-    complain("Kafka: %s; going on", error)
+    complain("Kafka: %s; trying again", error)
 
 
-def record_of(message: Message, topic: Topic) -> Record:
-    partition, offset = message.partition(), message.offset()
-    assert partition is not None
-    assert offset is not None
+def record_of(message: Message, topic: Topic, partition: int, offset: int) -> Record:
     headers = message.headers()
     return Record(
         topic=topic,

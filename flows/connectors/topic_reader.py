@@ -91,22 +91,23 @@ class TopicReader:
 
         since_us: or from the first record of that time or later, as far as the broker can tell.
         accept_loss: where retention has deleted what comes next, go on behind it.
-        accept_anew: where the topic is another one, begin at its beginning.
+        accept_anew: where the topic is another one, read all of it from its beginning.
         Raises OffsetOutOfRange where a position is gone from its topic and that is not accepted.
         """
-        for lane in self.lanes():
-            low, high = self._ask(watermarks, *lane)
-            if lane in known:
-                self.at[lane] = go_on(
-                    *lane, known[lane], (low, high), self._mend, accept_loss, accept_anew
-                )
-            elif since_us is None or low == high:
-                self.at[lane] = low
-            else:
-                self.at[lane] = self._first_since(lane, since_us, low, high)
+        ends = {lane: self._ask(watermarks, *lane) for lane in self.lanes()}
+        ours = {lane: at for lane, at in known.items() if lane.topic in self.topics}
+        anew = {lane.topic for lane, at in ours.items() if lane not in ends or at > ends[lane][1]}
+        for lane, at in sorted(ours.items()):
+            on = go_on(*lane, at, ends.get(lane), self._mend, accept_loss, accept_anew)
+            if lane in ends:
+                # Of another topic no position says anything, although it may have that offset too.
+                self.at[lane] = ends[lane][0] if lane.topic in anew else on
+        for lane, (low, high) in ends.items():
             self._ends[lane] = high
-        for lane in self.gone(known):
-            go_on(*lane, known[lane], None, self._mend, accept_anew=accept_anew)
+            if lane not in ours:
+                self.at[lane] = low
+                if since_us is not None and low < high:
+                    self.at[lane] = self._first_since(lane, since_us, low, high)
         self._consumer.assign([TopicPartition(*lane, at) for lane, at in self.at.items()])
         self._look_at = time.monotonic() + LOOK_SECONDS
 
@@ -154,10 +155,13 @@ class TopicReader:
                 continue
             if taken is None:
                 continue
-            lane = Lane(taken.name, taken.partition)
-            self.at[lane] = max(self.at[lane], taken.behind)
-            if taken.record:
-                records.append(record_of(message, self.topics[taken.name]))
+            name, partition, offset, is_record = taken
+            lane = Lane(name, partition)
+            if is_record:
+                self.at[lane] = offset + 1
+                records.append(record_of(message, self.topics[name], partition, offset))
+            else:
+                self.at[lane] = max(self.at[lane], offset)
         if self._trouble is not None and not records:
             raise self._trouble
         return records
