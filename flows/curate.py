@@ -22,8 +22,8 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from flows.connectors.parquet import ArchiveRecord, read_archive
 from flows.connectors.postgres import DOWN, REFUSED, NotAlone, Store
-from flows.connectors.reading import Complaints
-from flows.connectors.topic_reader import Positions, TopicReader
+from flows.connectors.reading import Complaints, Mend, Stopped
+from flows.connectors.topic_reader import Lane, Positions, TopicReader
 from flows.steps.curate import REFUSED_BY_DATABASE, Load, Prepared, letter_of, prepare
 from flows.steps.decode import DecodeRules
 from flows.steps.records import Outgoing, Record
@@ -40,7 +40,11 @@ READ_SECONDS = 0.2
 """A batch is as much as has come in this time."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
 """Between tries to reach Postgres."""
-MEND = "run `steamline run curate --accept-gap` once to go on without them"
+_MEND = Mend(
+    "read",
+    "run `steamline run curate --accept-gap` once to go on without them",
+    "run `steamline run curate --accept-gap` once to load it from its beginning",
+)
 
 T = TypeVar("T")
 
@@ -50,10 +54,6 @@ class Letters(Protocol):
 
     def send(self, message: Outgoing) -> None: ...
     def confirm(self) -> None: ...
-
-
-class Stopped(Exception):
-    """Asked to end while waiting; what was not committed is read again next time."""
 
 
 class Batch(NamedTuple):
@@ -162,6 +162,7 @@ async def curate_topics(
 ) -> Curator:
     """Until asked to stop, or until the current ends of the topics where it is to run `once`.
 
+    What was not committed is read again next time.
     Raises what ends it: OffsetOutOfRange, OtherReader, DeliveryFailed, DependencyDown.
     """
     store = Store(settings.postgres, alone_on=settings.kafka.prefix)
@@ -171,11 +172,14 @@ async def curate_topics(
     try:
         stored = await curator.patiently(store.positions)
         await curator.patiently(lambda: store.note_books(settings.books, settings.sharp_books))
-        reader = await asyncio.to_thread(
-            TopicReader, settings.kafka, topics, CURATE_GROUP, stored, MEND, accept_gap
-        )
+        reader = TopicReader(settings.kafka, topics, CURATE_GROUP, _MEND, stopping=stopping)
+        gone = await asyncio.to_thread(_begin, reader, stored, accept_gap)
         log.info("reading %s on from %d records", settings.kafka.prefix, sum(reader.at.values()))
         next_batch = _Reading(reader, rules_of(settings), settings.curate.batch)
+        if gone:
+            nothing = Batch([], prepare([], rules_of(settings)), dict.fromkeys(gone, 0))
+            await curator.bring(nothing, {lane: stored[lane] for lane in gone})
+            stored = stored | nothing.ends
         reading = asyncio.create_task(asyncio.to_thread(next_batch))
         while not stopping():
             batch = await reading
@@ -183,8 +187,8 @@ async def curate_topics(
             if not batch.records and once and reader.at_end():
                 break
             reading = asyncio.create_task(asyncio.to_thread(next_batch))
-            if batch.records or batch.ends != stored:
-                known = {lane: at for lane, at in stored.items() if lane in batch.ends}
+            known = {lane: at for lane, at in stored.items() if lane in batch.ends}
+            if batch.records or batch.ends != known:
                 before = curator.refused.total()
                 await curator.bring(batch, known)
                 stored = stored | batch.ends
@@ -202,6 +206,17 @@ async def curate_topics(
     return curator
 
 
+def _begin(reader: TopicReader, stored: Positions, accept_gap: bool) -> list[Lane]:
+    """Partitions whose positions are to be forgotten, on the user's word that they are gone.
+
+    Forgotten is a position of 0: nobody may delete one, and nobody misses what was never read.
+    """
+    there = set(reader.lanes())
+    known = {lane: at for lane, at in stored.items() if at > 0 or lane in there}
+    reader.begin(known, accept_loss=accept_gap, accept_anew=accept_gap)
+    return reader.gone(known)
+
+
 class _Reading:
     """The next batch, whatever thread asks."""
 
@@ -209,6 +224,7 @@ class _Reading:
         self._reader, self._rules, self._most = reader, rules, most
 
     def __call__(self) -> Batch:
+        self._reader.grown()
         records = self._reader.read(self._most, READ_SECONDS)
         return Batch(records, prepare(records, self._rules), dict(self._reader.at))
 

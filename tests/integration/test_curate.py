@@ -1,16 +1,24 @@
 """Real Kafka into real Postgres, by the command that a user types."""
 
+import asyncio
 import json
+import time
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewPartitions
+from pydantic import SecretStr
 
 from deploy.stack.kafka import KafkaBroker
+from flows.connectors import topic_reader
+from flows.connectors.kafka import ConfirmedProducer
+from flows.curate import curate_topics
 from schemas.events import Event
+from schemas.settings import KafkaSettings, PostgresSettings, Settings
 from schemas.topics import Topic
 from tests import samples
 from tests.curated import (
@@ -22,7 +30,7 @@ from tests.curated import (
     position,
     rows,
 )
-from tests.system import PARTITIONS, Child, Sent, Site, Trained
+from tests.system import PARTITIONS, Child, Sent, Site, Trained, wait_for
 
 TOPIC_OF = {
     "LineMovement": Topic.LINES,
@@ -183,6 +191,74 @@ def test_records_deleted_unread_stop_it_until_told_to_go_on(site: Site, database
     assert len(in_tables(database)[Topic.LINES]) == 10
     curate(site, database, "--once", "--accept-gap")
     assert len(in_tables(database)[Topic.LINES]) == 11
+    curate(site, database, "--once")
+
+
+def test_topics_made_anew_with_fewer_partitions_stop_it_once(site: Site, database: str) -> None:
+    def end(*options: str) -> Child:
+        child = site.start("run", "curate", "--once", *options, STEAMLINE_POSTGRES_DSN=database)
+        child.wait(60)
+        return child
+
+    name = Topic.LINES.full(site.prefix)
+    producer = Producer({"bootstrap.servers": site.bootstrap})
+
+    def put(event: Event, partition: int) -> None:
+        one = record(event)
+        producer.produce(name, one.value, one.key, partition, timestamp=one.timestamp_ms)
+        producer.flush(20)
+
+    for partition in range(PARTITIONS):
+        put(samples.line(partition), partition)
+    curate(site, database, "--once")
+    admin = AdminClient({"bootstrap.servers": site.bootstrap})
+    admin.delete_topics([name])[name].result(20)
+    wait_for(lambda: name not in admin.list_topics(timeout=5).topics, "deleted")
+    site.create_one(Topic.LINES, 1)
+    put(samples.line(100), 0)
+    put(samples.line(101), 0)
+    for _ in range(2):
+        child = end()
+        assert child.wait() == 1
+        last = child.said.strip().splitlines()[-1]
+        assert f"{name} partition 1: it was read to offset 1 and is gone" in last
+        assert "--accept-gap" in last
+    assert end("--accept-gap").wait() == 0
+    assert len(in_tables(database)[Topic.LINES]) == PARTITIONS + 2, "old offsets mean nothing"
+    put(samples.line(102), 0)
+    curate(site, database, "--once")
+    assert len(in_tables(database)[Topic.LINES]) == PARTITIONS + 3
+
+
+def test_partitions_that_are_added_while_it_runs_are_loaded(
+    site: Site, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(topic_reader, "LOOK_SECONDS", 0.0)
+    settings = Settings(
+        kafka=KafkaSettings(bootstrap=site.bootstrap, prefix=site.prefix),
+        postgres=PostgresSettings(dsn=SecretStr(database)),
+    )
+    name = Topic.LINES.full(site.prefix)
+    grown = PARTITIONS + 1
+    site.send([record(samples.line(1))])
+    added = False
+    until = time.monotonic() + 30
+
+    def stopping() -> bool:
+        """Asked between batches: adds a partition behind the first, ends behind the second."""
+        nonlocal added
+        if position(database) == 1 and not added:
+            admin = AdminClient({"bootstrap.servers": site.bootstrap})
+            admin.create_partitions([NewPartitions(name, grown)])[name].result(20)
+            one = record(samples.line(2))
+            producer = Producer({"bootstrap.servers": site.bootstrap})
+            producer.produce(name, one.value, one.key, PARTITIONS, timestamp=one.timestamp_ms)
+            added = producer.flush(20) == 0
+        return position(database) == 2 or time.monotonic() > until
+
+    asyncio.run(curate_topics(settings, ConfirmedProducer(settings.kafka), stopping))
+    assert len(in_tables(database)[Topic.LINES]) == 2
+    assert ahead_of_positions(database, site.prefix) == 0
     curate(site, database, "--once")
 
 
