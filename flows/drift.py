@@ -91,7 +91,7 @@ def _fresh_gains(
     if len(data.game_ids) < MIN_GAMES:
         return {}
     try:
-        trained = train_all(data, origin_of(archives, None, settings), _SEED, lambda _: None)
+        trained = train_all(data, origin_of(data, archives, settings), _SEED, lambda _: None)
     except DataMissing:  # games enough, prices not
         return {}
     return {one.model.card.target.value: one.model.gain for one in trained}
