@@ -186,6 +186,9 @@ class Registry:
         for who, score in trained.held_out.items():
             client.log_metric(run_id, f"{who}_log_loss", score.log_loss)
             client.log_metric(run_id, f"{who}_brier", score.brier)
+        for of, (low, high) in trained.intervals.items():
+            client.log_metric(run_id, f"{of}_interval_low", low)
+            client.log_metric(run_id, f"{of}_interval_high", high)
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
             trained.model.write(folder)

@@ -195,6 +195,17 @@ class WatchSettings(Section):
     """Address it listens on for that."""
 
 
+class MonitorSettings(Section):
+    """How `steamline run monitor` looks after the models; its thresholds are STEAMLINE_DRIFT_*."""
+
+    poll_seconds: float = Field(default=60.0, gt=0.0)
+    """Between looks whether a night has ended that is not judged yet."""
+    metrics_port: int | None = Field(default=None, ge=0, le=65_535)
+    """Where it serves Prometheus metrics at /metrics; without it, nowhere."""
+    metrics_host: str = "127.0.0.1"
+    """Address it listens on for that."""
+
+
 class ArchiveSettings(Section):
     """The archive that follows Kafka: when what has come becomes a file, whichever is first."""
 
@@ -385,6 +396,7 @@ class Settings(BaseSettings):
     alerts: AlertSettings = AlertSettings()
     drift: DriftSettings = DriftSettings()
     watch: WatchSettings = WatchSettings()
+    monitor: MonitorSettings = MonitorSettings()
     archive: ArchiveSettings = ArchiveSettings()
     api: ApiSettings = ApiSettings()
     ingest: IngestSettings = IngestSettings()

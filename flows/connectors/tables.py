@@ -49,7 +49,7 @@ def tables_as_archive(settings: PostgresSettings, home: Path) -> Iterator[Path]:
                 events = sum(_write(db, root, topic) for topic in READ if topic in PLAYED)
                 if not events:
                     raise DataMissing(
-                        "the database holds no events: `steamline run curate` or `db load` bring them"
+                        "the database holds no events: `run curate` or `db load` bring them"
                     )
                 _write(db, root, Topic.PREDICTIONS)
                 simulated = db.execute("SELECT bool_or(simulated) FROM games").fetchone()

@@ -42,6 +42,15 @@ class Vectors(NamedTuple):
     """(games, features)"""
 
 
+class Seen(NamedTuple):
+    """A prediction."""
+
+    game_id: str
+    position: int
+    as_of_us: int
+    simulated: bool
+
+
 class Importance(NamedTuple):
     """Of one target's features, each (features,) or with rows before."""
 
@@ -100,6 +109,8 @@ class DriftReport:
     targets: dict[str, TargetDrift]
     unknown: list[str]
     """What could not be said, and why."""
+    seen: Seen | None
+    """The last prediction that the report knows of."""
 
     @property
     def found(self) -> list[tuple[str, Finding]]:
@@ -161,7 +172,16 @@ def monitor(
         findings=findings,
         targets=targets,
         unknown=unknown,
+        seen=_last(rows),
     )
+
+
+def _last(rows: pl.DataFrame) -> Seen | None:
+    if rows.is_empty():
+        return None
+    order = ("as_of_us", "game_id", "position")
+    last = rows.sort(order).row(-1, named=True)
+    return Seen(*(last[name] for name in Seen._fields))
 
 
 def _speech(

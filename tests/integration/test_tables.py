@@ -29,9 +29,7 @@ SETTINGS = Settings()
 
 
 def loaded(archive: Path, database: str) -> PostgresSettings:
-    settings = SETTINGS.model_copy(
-        update={"postgres": PostgresSettings(dsn=SecretStr(database))}
-    )
+    settings = SETTINGS.model_copy(update={"postgres": PostgresSettings(dsn=SecretStr(database))})
     done = asyncio.run(curate_archive(settings, archive))
     assert done.refused.total() == 0
     return settings.postgres
@@ -47,14 +45,14 @@ def assert_same(archive: Path, root: Path) -> None:
         if topic is Topic.GAMES:  # jsonb keeps what an object says, not how it is written
             ours, theirs = ours.with_columns(texts), theirs.with_columns(texts)
         assert ours.equals(theirs), topic
-    ours, theirs = (read_training_set([one], None, SETTINGS) for one in (root, archive))
-    for field in fields(theirs):
-        one, other = (getattr(data, field.name) for data in (ours, theirs))
+    made, wanted = (read_training_set([one], None, SETTINGS) for one in (root, archive))
+    for field in fields(wanted):
+        one, other = (getattr(data, field.name) for data in (made, wanted))
         if isinstance(one, np.ndarray):
             assert (one.dtype, one.tobytes()) == (other.dtype, other.tobytes()), field.name
         else:
             assert one == other
-    assert ours.fingerprint == theirs.fingerprint
+    assert made.fingerprint == wanted.fingerprint
 
 
 def test_a_real_season_trains_from_the_tables_as_from_its_archive(

@@ -78,7 +78,7 @@ def rows(database: str, query: str) -> list[tuple[Any, ...]]:
 def trained_before(database: str, days: float) -> None:
     at = NOW - round(days * US_PER_DAY)
     with alone(PostgresSettings(dsn=SecretStr(database))) as jobs:
-        jobs.record(Job(f"before-{days}", "first", "trained", "", at, at), [], [])
+        jobs.record(Job(f"before-{days}", "first", "trained", "", at, at), [], [], "watch")
 
 
 @pytest.fixture
