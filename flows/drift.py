@@ -81,7 +81,9 @@ def _vectors(data: TrainingSet, rows: np.ndarray) -> Vectors:
     """Of each game the one nearest to its cutoff."""
     at = np.flatnonzero(rows)
     newest = at[np.append(data.game[at][1:] != data.game[at][:-1], True)] if len(at) else at
-    return Vectors([data.game_ids[game] for game in data.game[newest]], data.vectors[newest])
+    return Vectors(
+        [data.game_ids[game] for game in data.game[newest]], data.vectors[newest], data.day[newest]
+    )
 
 
 def _fresh_gains(

@@ -162,7 +162,10 @@ class DriftSettings(Section):
     days: int = Field(default=14, ge=2)
     """With games, that count as recent."""
     stability: float = Field(default=0.25, gt=0.0)
-    """Population stability index of a feature; .25 is the usual mark of a large change."""
+    """Population stability index of a feature's known values; .25 is the usual mark of a large
+    change. A feature that has moved further by nature before needs more."""
+    missing: float = Field(default=0.2, gt=0.0, lt=1.0)
+    """Share of vectors by which a feature is missing more often."""
     chance: float = Field(default=0.01, gt=0.0, lt=1.0)
     """That one feature or more is called unstable although none is."""
     log_loss_above_market: float = Field(default=0.0, ge=0.0)
