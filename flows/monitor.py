@@ -1,9 +1,9 @@
 """The monitoring flow: predictions beside what happened, and an alert when they part.
 
-    follow   the newest event in archives or the database               connectors/kept
-    wait     until all that is on the topics has got there              connectors/tail
-    judge    the drift report as of the end of each night               flows/drift
-    tell     what begins, on the topic `alerts`, confirmed              steps/monitor, connectors/kafka
+    follow   the newest event in archives or the database            connectors/kept
+    wait     until all that is on the topics has got there           connectors/tail
+    judge    the drift report as of the end of each night            flows/drift
+    tell     what begins, on the topic `alerts`, confirmed           steps/monitor
     keep     what lasts, for the next night
 
 Games are over by night and every number of the report counts whole days, so a night is judged once,

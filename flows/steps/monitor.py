@@ -1,4 +1,4 @@
-"""What the models' numbers say at the end of each night: told when it begins, not while it lasts."""
+"""What the numbers say at the end of each night: told when it begins, not while it lasts."""
 
 import json
 from collections.abc import Iterable, Sequence
