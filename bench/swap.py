@@ -27,6 +27,7 @@ from flows.garbage import rest_the_collector
 from flows.models import ModelWatch
 from flows.sources.simulated_truth import Slate
 from flows.sources.simulator import simulate
+from flows.steps.decode import Decoded
 from flows.steps.game import GameStep, ToScore
 from flows.steps.records import Record
 from flows.steps.score import Scorer
@@ -35,7 +36,7 @@ from models.boosters.training import Origin, Trained, train_all
 from models.features.fold import FoldRules
 from models.features.kernel import FeatureSet
 from models.registry import GATE, PASSED, Registry, Version
-from schemas.events import Event
+from schemas.events import Event, GameResult
 from schemas.settings import MlflowSettings, Settings
 from schemas.topics import TOPIC_OF
 
@@ -57,13 +58,12 @@ class Batches:
 def _tasks(events: Sequence[Event], rules: FoldRules) -> list[ToScore]:
     """The last position at which each game of the last day is scored."""
     day = max(event.game_id[:14] for event in events)
-    mine = sorted((e for e in events if e.game_id[:14] == day), key=lambda e: e.game_id)
+    mine = [e for e in events if e.game_id[:14] == day and not isinstance(e, GameResult)]
     found = []
-    for game_id, some in groupby(mine, key=lambda event: event.game_id):
+    for game_id, some in groupby(sorted(mine, key=_when), key=lambda event: event.game_id):
         decoded = [
-            (one, Record(TOPIC_OF[type(one)], 0, at, 0, game_id.encode(), b"", None))
-            for at, one in enumerate(sorted(some, key=lambda event: event.occurred_at_us))
-            if type(one).__name__ != "GameResult"
+            Decoded(one, Record(TOPIC_OF[type(one)], 0, at, 0, game_id.encode(), b"", None))
+            for at, one in enumerate(some)
         ]
         scored = [
             one
@@ -72,6 +72,10 @@ def _tasks(events: Sequence[Event], rules: FoldRules) -> list[ToScore]:
         ]
         found.append(scored[-1])
     return found
+
+
+def _when(event: Event) -> tuple[str, int]:
+    return event.game_id, event.occurred_at_us
 
 
 def _trained(events: Sequence[Event], home: Path, settings: Settings) -> list[list[Trained]]:

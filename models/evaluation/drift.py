@@ -300,7 +300,7 @@ def unstable(
     bars = np.maximum(usual, rules.stability)
     past = [
         Finding("stability", names[at], float(found.index[at]), float(bars[at]))
-        for at in np.flatnonzero(used & (found.known >= MIN_KNOWN))
+        for at in np.flatnonzero(used & (found.known >= MIN_KNOWN)).tolist()
         if found.index[at] > bars[at] and found.p_value[at] < rules.chance / used.sum()
     ]
     return sorted(past, key=lambda finding: -finding.value)
@@ -314,7 +314,7 @@ def vanished(
     grown = found.missing_now - found.missing_then
     past = [
         Finding("missing", names[at], float(grown[at]), rules.missing)
-        for at in np.flatnonzero(used)
+        for at in np.flatnonzero(used).tolist()
         if grown[at] > rules.missing and found.missing_p_value[at] < rules.chance / used.sum()
     ]
     return sorted(past, key=lambda finding: -finding.value)

@@ -44,6 +44,9 @@ CHAMPION = model(Target.MONEYLINE)
 RUNNER = CliRunner()
 
 
+SMALL = Slate(seed=5, days=40, games=3, activity=0.0, books=("pinnacle", "draftkings"))
+
+
 class Champions(Registry):
     """Of one target; publishing is the test's."""
 
@@ -165,7 +168,7 @@ def test_a_training_by_hand_from_the_tables_is_a_job_of_the_same_history(
     monkeypatch.chdir(tmp_path)
     season = tmp_path / "season"
     # Held back games of more than five days: fewer have no interval.
-    write_events(season, simulate(Slate(seed=5, days=40, games=3, activity=0.0)))
+    write_events(season, simulate(SMALL))
     settings = Settings(postgres=PostgresSettings(dsn=SecretStr(database)))
     asyncio.run(curate_archive(settings, season))
     uri = f"sqlite:///{tmp_path}/mlflow.db"
