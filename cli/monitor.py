@@ -30,6 +30,7 @@ def monitor(
     from deploy.stack import resolve
     from flows.connectors import kept
     from flows.connectors.kafka import ConfirmedProducer
+    from flows.connectors.migrations import migrate
     from flows.connectors.tail import ends_of
     from flows.connectors.topics import ensure_topics
     from flows.monitor import Monitor
@@ -43,6 +44,8 @@ def monitor(
     roots = named(archive, postgres)
     log_times()
     settings = resolve(Settings.read())
+    if postgres:
+        migrate(settings.postgres)
     where = (
         kept.Tables(settings.postgres, settings.kafka, settings.home, roots)
         if postgres

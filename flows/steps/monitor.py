@@ -10,7 +10,7 @@ from models.boosters.walk_forward import NIGHT_HOURS
 from models.evaluation.drift import Finding
 from models.evaluation.monitor import Seen
 from schemas.decisions import Alert, AlertKind
-from schemas.errors import OtherSnapshot
+from schemas.errors import ConfigError
 from schemas.markets import MARKET_OF, Target
 from schemas.time import US_PER_DAY, US_PER_MINUTE, from_us
 from schemas.topics import Topic
@@ -42,12 +42,16 @@ class MonitorState(NamedTuple):
 
     @classmethod
     def restored(cls, packed: str | None) -> Self:
-        """Raises OtherSnapshot for what another version wrote."""
+        """Raises ConfigError for what another version wrote."""
         if packed is None:
             return cls(None, frozenset())
         stored = json.loads(packed)
         if stored["version"] != STATE_VERSION:
-            raise OtherSnapshot(stored["version"], STATE_VERSION)
+            raise ConfigError(
+                "STEAMLINE_HOME/monitor.json",
+                f"was written by another version ({stored['version']}, not {STATE_VERSION})",
+                "Remove it: the newest night is judged as the first",
+            )
         return cls(
             stored["judged_us"],
             frozenset((about, kind, name) for about, kind, name in stored["active"]),

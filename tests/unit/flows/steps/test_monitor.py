@@ -10,7 +10,7 @@ from flows.steps.records import Outgoing
 from models.evaluation.drift import Finding
 from models.evaluation.monitor import Seen
 from schemas.decisions import Alert, AlertKind
-from schemas.errors import OtherSnapshot
+from schemas.errors import ConfigError
 from schemas.markets import Market
 from schemas.time import US_PER_DAY, to_us
 from schemas.topics import Topic
@@ -104,5 +104,5 @@ def test_only_nights_that_brought_results_are_judged() -> None:
 
 def test_the_memory_of_another_version_is_refused() -> None:
     packed = json.dumps(json.loads(NEW.packed()) | {"version": 2})
-    with pytest.raises(OtherSnapshot):
+    with pytest.raises(ConfigError, match="Remove it"):
         MonitorState.restored(packed)
