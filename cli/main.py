@@ -24,6 +24,7 @@ from cli import (
     kelly,
     leakcheck,
     model,
+    monitor,
     odds,
     parity,
     score,
@@ -51,6 +52,7 @@ app.add_typer(db.app, name="db")
 app.add_typer(odds.app, name="odds")
 score.app.command("context")(context.publish)
 score.app.command("curate")(curate.curate)
+score.app.command("monitor")(monitor.monitor)
 app.command("ingest")(ingest.ingest)
 app.command("api")(api.api_command)
 app.command("kelly")(kelly.kelly)

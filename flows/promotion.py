@@ -1,7 +1,7 @@
 """Promotion: the gate is asked, its answer is written down, and only then an alias moves."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +30,8 @@ class Evidence:
 
     archives: Sequence[Path]
     settings: Settings
+    until_us: int | None = None
+    """What happened from then on is not known."""
 
     @cached_property
     def simulated(self) -> bool:
@@ -42,7 +44,7 @@ class Evidence:
 
     @cached_property
     def data(self) -> TrainingSet:
-        return read_training_set(self.archives, None, self.settings)
+        return read_training_set(self.archives, self.until_us, self.settings)
 
     def rows(self, version: Version, registry: Registry) -> pl.DataFrame:
         """Out of fold, by models made as this version was made.
@@ -71,6 +73,9 @@ def judge(registry: Registry, candidate: Version, evidence: Evidence) -> Verdict
         raise DataMissing(
             "simulated games say nothing of a model of real ones: name an archive of real games"
         )
+    rules, games = GateRules(), len(evidence.data.game_ids)
+    if games < rules.min_games:
+        raise DataMissing(f"{games} games: the gate needs {rules.min_games} out of sample")
     rows = evidence.rows(candidate, registry)
     champion = registry.find(candidate.target, CHAMPION)
     against = None
@@ -81,7 +86,7 @@ def judge(registry: Registry, candidate: Version, evidence: Evidence) -> Verdict
         and registry.logged(champion).recipe() != registry.logged(candidate).recipe()
     ):
         against = evidence.rows(champion, registry)
-    verdict = gate(rows, against, GateRules())
+    verdict = gate(rows, against, rules)
     registry.note(candidate, {VERDICT: json.dumps(asdict(verdict))}, _metrics(verdict))
     return verdict
 
@@ -127,30 +132,57 @@ def differences(
     }
 
 
+@dataclass(frozen=True)
+class Introduced:
+    """A version that was just made."""
+
+    version: Version
+    became: str
+    verdict: Verdict | None
+    """None where the gate could not judge it, for want of games."""
+
+    @property
+    def crowned(self) -> bool:
+        """The champion now, its stakes real."""
+        return self.became == CHAMPION
+
+
 def introduce(
     registry: Registry,
     trained: list[Trained],
     seed: int,
     window_days: int | None,
     evidence: Evidence,
-) -> list[tuple[Version, str]]:
-    """Register what was trained, let the gate decide of each, and say what became of it.
+    crown: bool = True,
+    tell: Callable[[str], None] = lambda stage: None,
+) -> list[Introduced]:
+    """Register what was trained as challengers, and ask the gate of each.
 
-    One that the gate cannot judge, for want of games, waits as its target's challenger.
+    crown: what passes is champion at once, else it waits as its target's challenger. So does one
+    that the gate cannot judge. tell: hears of each stage.
     """
+    tell("publish")
     versions = registry.publish(trained, seed, window_days)
     became: dict[str, str] = {}
+    verdicts: dict[str, Verdict] = {}
     for version in versions:
+        tell(f"gate {version.target}")
         try:
-            passed = promote(registry, version, evidence).promote
+            verdict = (promote if crown else judge)(registry, version, evidence)
         except DataMissing as few:
             became[version.target] = f"challenger, not judged: {few}"
-        else:
-            became[version.target] = "champion" if passed else "challenger, refused by the gate"
-    waiting = [version for version in versions if became[version.target] != "champion"]
+            continue
+        verdicts[version.target] = verdict
+        passed = CHAMPION if crown else "challenger, passed the gate"
+        became[version.target] = passed if verdict.promote else "challenger, refused by the gate"
+    waiting = [version for version in versions if became[version.target] != CHAMPION]
     for version in start_on_paper(registry, waiting, evidence.settings):
-        became[version.target] = "champion on paper"
-    return [(version, became[version.target]) for version in versions]
+        _, _, judged = became[version.target].partition(", ")
+        became[version.target] = f"champion on paper, {judged}"
+    return [
+        Introduced(version, became[version.target], verdicts.get(version.target))
+        for version in versions
+    ]
 
 
 def start_on_paper(

@@ -1,7 +1,6 @@
 """`steamline model watch`: looks at the models now and then, and trains them when it is time."""
 
 import logging
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,17 +9,17 @@ from flows.connectors.model_jobs import ModelJobs, alone
 from flows.predicted import predicted
 from flows.steps.watch import Cause, Job, cause_to_train
 from flows.training import train_from_archives
-from models.boosters.training import Trained
+from flows.training_job import Publish, run_job
 from models.evaluation.drift import DriftRules, degraded, rolling
 from models.evaluation.rows import decided
-from models.registry import Registry, Version
-from schemas.errors import DataMissing, ModelRefused, SteamlineError
+from models.registry import Registry
+from schemas.errors import DataMissing, ModelRefused
 from schemas.settings import Settings
 
 log = logging.getLogger(__name__)
 
-Publish = Callable[[list[Trained]], list[tuple[Version, str]]]
-"""Registers what was trained, and says of each what became of it."""
+SOURCE = "watch"
+"""Who made a model, as `model_runs` has it."""
 
 
 @dataclass
@@ -93,31 +92,29 @@ class Watch:
         return found
 
     def _train(self, jobs: ModelJobs, cause: Cause, worse: Sequence[str]) -> Job:
-        began_us, job_id = self._clock(), uuid.uuid4().hex
         log.info("training: %s", f"{cause} ({', '.join(worse)})" if worse else cause)
         self.health.running = True
-        trained: list[Trained] = []
-        made: list[tuple[Version, str]] = []
         try:
-            trained = train_from_archives(
-                self._archives,
-                None,
-                self._settings,
-                self._seed,
-                lambda stage: log.info("%s", stage),
-                self._settings.watch.window_days,
+            job, _ = run_job(
+                jobs,
+                SOURCE,
+                cause,
+                self._clock,
+                lambda: train_from_archives(
+                    self._archives,
+                    None,
+                    self._settings,
+                    self._seed,
+                    lambda stage: log.info("%s", stage),
+                    self._settings.watch.window_days,
+                ),
+                self._publish,
             )
-            jobs.require_alone()
-            made = self._publish(trained)
-            detail = "; ".join(f"{one.target} {one.name}: {became}" for one, became in made)
-            job = Job(job_id, cause, "trained", detail, began_us, self._clock())
-            self.health.trained_us = job.ended_us
-        except SteamlineError as bad:
-            job = Job(job_id, cause, "failed", str(bad), began_us, self._clock())
-            trained = []
         finally:
             self.health.running = False
+        trained = job.outcome == "trained"
+        if trained:
+            self.health.trained_us = job.ended_us
         self.health.done[job.outcome] += 1
-        log.log(logging.INFO if made else logging.ERROR, "%s: %s", job.outcome, job.detail)
-        jobs.record(job, trained, [version.name for version, _ in made])
+        log.log(logging.INFO if trained else logging.ERROR, "%s: %s", job.outcome, job.detail)
         return job

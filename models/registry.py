@@ -173,19 +173,25 @@ class Registry:
     def _publish_one(
         self, client: "MlflowClient", experiment: str, trained: Trained, recipe: dict[str, Any]
     ) -> Version:
+        from mlflow.entities import Metric, Param
         from mlflow.exceptions import MlflowException
 
         card = trained.model.card
         name = registered_name(card.target)
         run = client.create_run(experiment, run_name=name, tags=code_revision())
         run_id = run.info.run_id
-        for key, value in {**asdict(trained.parameters), **asdict(card), **recipe}.items():
-            client.log_param(run_id, key, str(value))
-        client.log_metric(run_id, "trees", trained.trees)
-        client.log_metric(run_id, "games", trained.games)
+        params = {**asdict(trained.parameters), **asdict(card), **recipe}
+        metrics: dict[str, float] = {"trees": trained.trees, "games": trained.games}
         for who, score in trained.held_out.items():
-            client.log_metric(run_id, f"{who}_log_loss", score.log_loss)
-            client.log_metric(run_id, f"{who}_brier", score.brier)
+            metrics |= {f"{who}_log_loss": score.log_loss, f"{who}_brier": score.brier}
+        for of, (low, high) in trained.intervals.items():
+            metrics |= {f"{of}_interval_low": low, f"{of}_interval_high": high}
+        # All at once: each by itself is a transaction.
+        client.log_batch(
+            run_id,
+            [Metric(key, value, run.info.start_time, 0) for key, value in metrics.items()],
+            [Param(key, str(value)) for key, value in params.items()],
+        )
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
             trained.model.write(folder)

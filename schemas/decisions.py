@@ -143,6 +143,7 @@ class AlertKind(StrEnum):
     ARBITRAGE = "arbitrage"
     LEADER_MOVE = "leader_move"
     MODEL_REFUSED = "model_refused"
+    MODEL_DRIFT = "model_drift"
 
 
 LOCKS = frozenset((AlertKind.LOCKED, AlertKind.UNLOCKED))
@@ -150,10 +151,12 @@ LOCKS = frozenset((AlertKind.LOCKED, AlertKind.UNLOCKED))
 
 
 class Alert(Message):
-    """Betting has closed or reopened, a signal has begun in one market, or a model was refused.
+    """Betting has closed or reopened, a signal has begun in one market, a model was refused, or
+    models, features and results part.
 
     A signal is told once, at the position where it begins, and again only after it has ended. A
-    refused model is told once, with the next game that is scored, by the one that stays.
+    refused model is told once, with the next game that is scored, by the one that stays. A drift
+    begins and ends with nights, and is told with the last prediction before the end of one.
     """
 
     alert_id: str
@@ -165,7 +168,8 @@ class Alert(Message):
     """What the signal speaks for: prices move there, or stand against the public on the other
     side. None for an arbitrage, which takes both."""
     values: dict[str, float] = Field(default_factory=dict)
-    """The features that triggered it, by catalogue name."""
+    """What triggered it: features by catalogue name; of a drift, the numbers above their
+    thresholds."""
 
 
 class DeadLetter(BaseModel):

@@ -162,7 +162,10 @@ class DriftSettings(Section):
     days: int = Field(default=14, ge=2)
     """With games, that count as recent."""
     stability: float = Field(default=0.25, gt=0.0)
-    """Population stability index of a feature; .25 is the usual mark of a large change."""
+    """Population stability index of a feature's known values; .25 is the usual mark of a large
+    change. A feature that has moved further by nature before needs more."""
+    missing: float = Field(default=0.2, gt=0.0, lt=1.0)
+    """Share of vectors by which a feature is missing more often."""
     chance: float = Field(default=0.01, gt=0.0, lt=1.0)
     """That one feature or more is called unstable although none is."""
     log_loss_above_market: float = Field(default=0.0, ge=0.0)
@@ -189,6 +192,17 @@ class WatchSettings(Section):
     """Models that were trained longer ago are trained again; 3 to 10 follow a season well."""
     window_days: int | None = Field(default=None, ge=1)
     """Train on games of the newest so many days only; without it, on all that the archives hold."""
+    metrics_port: int | None = Field(default=None, ge=0, le=65_535)
+    """Where it serves Prometheus metrics at /metrics; without it, nowhere."""
+    metrics_host: str = "127.0.0.1"
+    """Address it listens on for that."""
+
+
+class MonitorSettings(Section):
+    """How `steamline run monitor` looks after the models; its thresholds are STEAMLINE_DRIFT_*."""
+
+    poll_seconds: float = Field(default=60.0, gt=0.0)
+    """Between looks whether a night has ended that is not judged yet."""
     metrics_port: int | None = Field(default=None, ge=0, le=65_535)
     """Where it serves Prometheus metrics at /metrics; without it, nowhere."""
     metrics_host: str = "127.0.0.1"
@@ -385,6 +399,7 @@ class Settings(BaseSettings):
     alerts: AlertSettings = AlertSettings()
     drift: DriftSettings = DriftSettings()
     watch: WatchSettings = WatchSettings()
+    monitor: MonitorSettings = MonitorSettings()
     archive: ArchiveSettings = ArchiveSettings()
     api: ApiSettings = ApiSettings()
     ingest: IngestSettings = IngestSettings()

@@ -156,7 +156,8 @@ class Store:
             )
         listed = ", ".join(f'"{column}" {type_of[column]}' for column in columns)
         await self.db.execute(
-            f"CREATE TEMPORARY TABLE IF NOT EXISTS stage_{name} ({listed}) ON COMMIT DELETE ROWS"
+            f"CREATE TEMPORARY TABLE IF NOT EXISTS stage_{name} ({listed}, stage_order bigint"
+            " GENERATED ALWAYS AS IDENTITY) ON COMMIT DELETE ROWS"
         )
 
     async def positions(self) -> Positions:
@@ -257,8 +258,9 @@ class Store:
         await self.db.copy_records_to_table(f"stage_{name}", records=rows, columns=columns)
         listed = ", ".join(f'"{column}"' for column in columns)
         done = await self.db.execute(
+            # In the order of the COPY, which `arrival` keeps; rows need not lie in it.
             f"INSERT INTO {name} ({listed}) SELECT {listed} FROM stage_{name}"
-            " ON CONFLICT DO NOTHING"
+            " ORDER BY stage_order ON CONFLICT DO NOTHING"
         )
         return int(done.rpartition(" ")[2])
 

@@ -260,7 +260,8 @@ def test_every_field_has_its_column(db: Connection) -> None:
             "SELECT column_name FROM information_schema.columns WHERE table_name = %s",
             (table.name,),
         ).fetchall()
-        assert {name for (name,) in found} == set(table.columns), table.name
+        # The database numbers events itself, as they come.
+        assert {name for (name,) in found} - {"arrival"} == set(table.columns), table.name
     assert {type(m) for _, m, _ in CASES} >= {
         LineMovement,
         GameUpdate,

@@ -1,5 +1,6 @@
 """`steamline model watch` on a real Postgres and a real MLflow: one at a time, each job kept."""
 
+import asyncio
 import json
 import re
 from datetime import date, timedelta
@@ -19,9 +20,11 @@ from flows.connectors.manifest import seal
 from flows.connectors.model_jobs import OtherTrains, alone
 from flows.connectors.parquet import write_archive, write_events
 from flows.connectors.watch_metrics import WatchMetrics
+from flows.curate import curate_archive
 from flows.sources.simulated_truth import Slate
 from flows.sources.simulator import simulate
 from flows.steps.watch import Job
+from flows.training import read_training_set
 from flows.watch import Health, Watch
 from models.boosters.scoring import TargetModel
 from models.boosters.training import Trained as TrainedModel
@@ -39,6 +42,9 @@ from tests.unit.boosters import model
 NOW = samples.START
 CHAMPION = model(Target.MONEYLINE)
 RUNNER = CliRunner()
+
+
+SMALL = Slate(seed=5, days=40, games=3, activity=0.0, books=("pinnacle", "draftkings"))
 
 
 class Champions(Registry):
@@ -78,7 +84,7 @@ def rows(database: str, query: str) -> list[tuple[Any, ...]]:
 def trained_before(database: str, days: float) -> None:
     at = NOW - round(days * US_PER_DAY)
     with alone(PostgresSettings(dsn=SecretStr(database))) as jobs:
-        jobs.record(Job(f"before-{days}", "first", "trained", "", at, at), [], [])
+        jobs.record(Job(f"before-{days}", "first", "trained", "", at, at), [], [], "watch")
 
 
 @pytest.fixture
@@ -154,6 +160,55 @@ def test_the_command_trains_once_publishes_and_keeps_it(
     again = RUNNER.invoke(app, told)
     assert json.loads(again.stdout) is None
     assert rows(database, "SELECT count(*) FROM model_jobs") == [(1,)]
+
+
+def test_a_training_by_hand_from_the_tables_is_a_job_of_the_same_history(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    season = tmp_path / "season"
+    # Held back games of more than five days: fewer have no interval.
+    write_events(season, simulate(SMALL))
+    settings = Settings(postgres=PostgresSettings(dsn=SecretStr(database)))
+    asyncio.run(curate_archive(settings, season))
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    for key, value in {
+        "HOME": str(tmp_path),
+        "MLFLOW_TRACKING_URI": uri,
+        "MLFLOW_ARTIFACTS": str(tmp_path / "artifacts"),
+        "POSTGRES_DSN": database,
+    }.items():
+        monkeypatch.setenv(f"STEAMLINE_{key}", value)
+    told = ["model", "train", "--postgres", "--json"]
+    with alone(settings.postgres):
+        assert isinstance(RUNNER.invoke(app, told).exception, OtherTrains)
+    done = RUNNER.invoke(app, told)
+    assert done.exit_code == 0, done.output
+    made = json.loads(done.stdout)
+    assert {one["became"] for one in made} == {
+        "champion on paper, not judged: 120 games: the gate needs 200 out of sample"
+    }
+    assert rows(database, "SELECT cause, outcome FROM model_jobs") == [("asked", "trained")]
+    wanted = read_training_set([season], None, settings).fingerprint
+    kept = rows(database, "SELECT source, data_fingerprint, simulated FROM model_runs")
+    assert kept == [("train", wanted, True)] * len(Target)
+    client = MlflowClient(uri, uri)
+    for one in made:
+        champion = client.get_model_version_by_alias(f"steamline-{one['target']}", "champion")
+        metrics = client.get_run(str(champion.run_id)).data.metrics
+        for of in ("model_log_loss", "market_brier", "difference_log_loss"):
+            low, high = one["intervals"][of]
+            assert metrics[f"{of}_interval_low"] == low
+            assert metrics[f"{of}_interval_high"] == high
+        low, high = one["intervals"]["market_log_loss"]
+        assert low < one["held_out"]["market"]["log_loss"] < high
+    early = RUNNER.invoke(app, [*told, "--until", "2020-01-01"])
+    assert early.exit_code == 1
+    assert "error: " in early.output
+    assert rows(database, "SELECT outcome FROM model_jobs ORDER BY ended_at") == [
+        ("trained",),
+        ("failed",),
+    ]
 
 
 def test_models_that_lose_against_the_market_are_trained_again(

@@ -57,6 +57,7 @@ def test_every_service_has_limits_and_every_server_a_health_check() -> None:
     assert {name for name, service in services.items() if "healthcheck" not in service} == {
         "score",
         "curate",
+        "monitor",
     }
 
 
