@@ -2,7 +2,9 @@
 
 A batch has no repeats as a rule: positions see to that. So its rows are copied straight into their
 table, at half the cost; if one of them is there, that is undone, and they are copied into a
-temporary table and from there inserted by a statement that passes over what is there. Rows and the positions up to which topics have been read are one transaction, so after a crash at
+temporary table and from there inserted by a statement that passes over what is there.
+
+Rows and the positions up to which topics have been read are one transaction, so after a crash at
 any moment both are there or neither. COPY and session locks need a session: behind pgbouncer use
 session pooling.
 """
