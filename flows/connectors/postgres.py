@@ -1,4 +1,8 @@
-"""Rows into Postgres: COPY into a temporary table, then one INSERT that passes over what is there.
+"""Rows into Postgres: COPY, and where some are there already, by a temporary table around them.
+
+A batch has no repeats as a rule: positions see to that. So its rows are copied straight into their
+table, at half the cost; if one of them is there, that is undone, and they are copied into a
+temporary table and from there inserted by a statement that passes over what is there.
 
 Rows and the positions up to which topics have been read are one transaction, so after a crash at
 any moment both are there or neither. COPY and session locks need a session: behind pgbouncer use
@@ -80,6 +84,8 @@ class Store:
         self._known_games: set[str] = set()
         self._known_books: set[str] = set()
         self._known_days: set[date] = set()
+        self._repeating: set[str] = set()
+        """Tables of which the last batch had repeats; the next is likely to have some too."""
 
     async def open(self) -> None:
         """Connect, or find the session alive.
@@ -225,9 +231,7 @@ class Store:
         for topic, table in TABLES.items():
             entries = load.entries.get(topic)
             if entries:
-                new[table.name] = await self._merge(
-                    table.name, table.columns, [one.row for one in entries]
-                )
+                new[table.name] = await self._bring(table, [one.row for one in entries])
         if load.entries.get(Topic.GAMES):
             touched = {str(one.row[1]) for one in load.entries[Topic.GAMES]}
             await self.db.execute(_NEWEST_GAMES, sorted(touched))
@@ -252,6 +256,23 @@ class Store:
                 "INSERT INTO books (book) VALUES ($1) ON CONFLICT DO NOTHING",
                 [(book,) for book in sorted(fresh)],
             )
+
+    async def _bring(self, table: Table, rows: Sequence[Row]) -> int:
+        """How many were new."""
+        if table.name not in self._repeating:
+            try:
+                async with self.db.transaction():
+                    await self.db.copy_records_to_table(
+                        table.name, records=rows, columns=table.columns
+                    )
+            except asyncpg.UniqueViolationError:
+                self._repeating.add(table.name)
+            else:
+                return len(rows)
+        new = await self._merge(table.name, table.columns, rows)
+        if new == len(rows):
+            self._repeating.discard(table.name)
+        return new
 
     async def _merge(self, name: str, columns: Sequence[str], rows: Sequence[Row]) -> int:
         """How many were new."""
