@@ -13,6 +13,7 @@ from cli import (
     api,
     archive,
     audit,
+    backfill,
     context,
     curate,
     data,
@@ -52,6 +53,7 @@ app.add_typer(odds.app, name="odds")
 score.app.command("context")(context.publish)
 score.app.command("curate")(curate.curate)
 app.command("ingest")(ingest.ingest)
+app.command("backfill")(backfill.backfill)
 app.command("api")(api.api_command)
 app.command("kelly")(kelly.kelly)
 app.command("demo")(demo.demo)

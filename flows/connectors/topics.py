@@ -1,12 +1,12 @@
 """Creating the topics that a flow needs."""
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from schemas.errors import DependencyDown
 from schemas.settings import KafkaSettings
-from schemas.topics import CONTRACTS
+from schemas.topics import CONTRACTS, Topic
 
 TIMEOUT_SECONDS = 30.0
 
@@ -43,6 +43,23 @@ def ensure_topics(settings: KafkaSettings) -> None:
             admin.list_topics(name, timeout=TIMEOUT_SECONDS)
     except KafkaException as down:
         raise DependencyDown(f"Kafka at {settings.bootstrap}: {down.args[0]}") from None
+
+
+def has_read(settings: KafkaSettings, group: str, topic: Topic) -> bool:
+    """Whether a consumer group has shown progress on a topic. Raises DependencyDown."""
+    consumer = Consumer(
+        {**settings.client_config(), "group.id": group, "enable.auto.commit": False}
+    )
+    name = topic.full(settings.prefix)
+    try:
+        partitions = consumer.list_topics(name, timeout=TIMEOUT_SECONDS).topics[name].partitions
+        asked = [TopicPartition(name, partition) for partition in partitions]
+        shown = consumer.committed(asked, timeout=TIMEOUT_SECONDS)
+    except KafkaException as down:
+        raise DependencyDown(f"Kafka at {settings.bootstrap}: {down.args[0]}") from None
+    finally:
+        consumer.close()
+    return any(one.offset >= 0 for one in shown)
 
 
 def _create(admin: AdminClient, topics: list[NewTopic]) -> None:
