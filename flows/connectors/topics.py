@@ -1,5 +1,7 @@
 """Creating the topics that a flow needs."""
 
+import time
+
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
@@ -54,12 +56,24 @@ def has_read(settings: KafkaSettings, group: str, topic: Topic) -> bool:
     try:
         partitions = consumer.list_topics(name, timeout=TIMEOUT_SECONDS).topics[name].partitions
         asked = [TopicPartition(name, partition) for partition in partitions]
-        shown = consumer.committed(asked, timeout=TIMEOUT_SECONDS)
+        shown = _committed(consumer, asked)
     except KafkaException as down:
         raise DependencyDown(f"Kafka at {settings.bootstrap}: {down.args[0]}") from None
     finally:
         consumer.close()
     return any(one.offset >= 0 for one in shown)
+
+
+def _committed(consumer: Consumer, asked: list[TopicPartition]) -> list[TopicPartition]:
+    """The first question of a group on a new broker makes the broker choose who answers it."""
+    until = time.monotonic() + TIMEOUT_SECONDS
+    while True:
+        try:
+            return consumer.committed(asked, timeout=TIMEOUT_SECONDS)
+        except KafkaException as bad:
+            if not bad.args[0].retriable() or time.monotonic() > until:
+                raise
+            time.sleep(0.1)
 
 
 def _create(admin: AdminClient, topics: list[NewTopic]) -> None:
