@@ -52,7 +52,7 @@ def us(hour: int, minute: int, second: int = 0, day: int = 20) -> int:
     return to_us(datetime(2026, 7, day, hour, minute, second, tzinfo=UTC))
 
 
-def lines(polled: Polled) -> list[tuple[str, str, int, float | None]]:
+def lines(polled: Polled) -> list[tuple[str, str, int, Any]]:
     return sorted(
         (one["book"], one["market"], one["occurred_at_us"], one["price_home_over"])
         for one in polled.said([Topic.LINES])
