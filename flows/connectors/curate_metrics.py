@@ -26,7 +26,7 @@ ASK_SECONDS = 2.0
 class CurateMetrics(Collector):
     def __init__(self, account: Account, settings: KafkaSettings) -> None:
         self._account = account
-        self._admin = AdminClient({**settings.client_config(), "logger": log})
+        self._admin = AdminClient({**settings.client_config(), "logger": log})  # type: ignore[dict-item]
         self._topics = {topic.full(settings.prefix): topic for topic in Topic}
         self.registry = CollectorRegistry()
         self.registry.register(self)

@@ -7,7 +7,6 @@ from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import psycopg
 import pytest
 from confluent_kafka import Producer, TopicPartition
@@ -33,7 +32,7 @@ from tests.curated import (
     position,
     rows,
 )
-from tests.system import PARTITIONS, Child, Sent, Site, Trained, wait_for
+from tests.system import PARTITIONS, Child, Sent, Site, Trained, scraped, wait_for
 
 TOPIC_OF = {
     "LineMovement": Topic.LINES,
@@ -314,14 +313,6 @@ def test_an_archive_through_the_same_code(
     assert rows(database, "SELECT count(*) FROM quotes WHERE partition IS NULL") == [
         (manifest["lines"],)
     ]
-
-
-def scraped(child: Child) -> dict[str, float]:
-    """Every sample by its name and labels, as Prometheus would see it."""
-    url = next(word for word in child.said.split() if word.endswith("/metrics"))
-    lines = httpx.get(url, timeout=10).text.splitlines()
-    pairs = (line.rpartition(" ") for line in lines if not line.startswith("#"))
-    return {name: float(value) for name, _, value in pairs}
 
 
 def test_metrics_say_what_was_done_and_how_far_it_is(site: Site, database: str) -> None:
