@@ -73,7 +73,9 @@ def backfill(
         raise ConfigError("END", "is not over yet", "`steamline ingest` polls what is now")
     settings = resolve(Settings.read())
     found = of_past(sources(settings, frozenset(source or ()), played=from_ is not None))
-    ensure_topics(settings.kafka)
+    asked_to = asked_to_stop()
+    if not ensure_topics(settings.kafka, asked_to.is_set):
+        raise typer.Exit(1)
     if not among_live and has_read(settings.kafka, SCORE_GROUP, Topic.LINES):
         raise ConfigError(
             "STEAMLINE_KAFKA_PREFIX",
@@ -81,7 +83,6 @@ def backfill(
             "as if they were now",
             "Set another prefix for the past, or say --among-live to fill a gap of today",
         )
-    asked_to = asked_to_stop()
     ingest = Ingest(settings, found, ConfirmedProducer(settings.kafka))
 
     async def ask() -> bool:

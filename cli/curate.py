@@ -36,8 +36,9 @@ def curate(
     account = Account()
     _serve(account, settings)
     migrate(settings.postgres)
-    ensure_topics(settings.kafka)
     stop = asked_to_stop()
+    if not ensure_topics(settings.kafka, stop.is_set):
+        return
     rest_the_collector()
     done = asyncio.run(
         curate_topics(

@@ -55,14 +55,14 @@ def ingest(
     found = sources(settings, frozenset(source or ()), played=from_ is not None)
     for name, why in found.off.items():
         log.info("%s is off: %s", name, why)
-    ensure_topics(settings.kafka)
+    asked = asked_to_stop()
+    if not ensure_topics(settings.kafka, asked.is_set):
+        return
     ours = Ingest(settings, found, ConfirmedProducer(settings.kafka))
     _serve(ours, settings.ingest)
 
     def now_us() -> int:
         return time.time_ns() // 1_000
-
-    asked = asked_to_stop()
 
     async def live() -> None:
         stop, loop = asyncio.Event(), asyncio.get_running_loop()
