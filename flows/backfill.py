@@ -14,10 +14,11 @@ from typing import NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 from flows.connectors.http import Answer, Clock, Poller, make_client
+from flows.connectors.reading import Stopped
 from flows.connectors.recording import keep, recorded
 from flows.ingest import Ingest
 from flows.past import Past
-from flows.poll import Stopped, unless_stopped
+from flows.poll import unless_stopped
 from flows.sources import action_network, oddsapi
 from flows.sources.feeds import (
     Feed,

@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeVar
 import httpx
 
 from flows.connectors.http import Answer, Clock, Poller, TooLong, make_client
+from flows.connectors.reading import Stopped
 from flows.connectors.recording import keep
 from flows.ingest import Ingest
 from flows.sources.feeds import Feed
@@ -39,10 +40,6 @@ class Rest(NamedTuple):
 
     least: float = 0.0
     most: float = math.inf
-
-
-class Stopped(Exception):
-    """Asked to end while waiting for an answer."""
 
 
 class Polling:

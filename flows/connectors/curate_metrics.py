@@ -81,7 +81,7 @@ class CurateMetrics(Collector):
             return None
         behind: Counter[Topic] = Counter()
         for lane, end in last.items():
-            behind[self._topics[lane.topic]] += end - covered.get(lane, first[lane])
+            behind[self._topics[lane.topic]] += max(0, end - covered.get(lane, first[lane]))
         return behind
 
     def _offsets(self, wanted: list[TopicPartition], which: OffsetSpec) -> dict[Lane, int]:

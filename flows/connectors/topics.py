@@ -8,7 +8,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._metadata import ClusterMetadata
 from confluent_kafka.cimpl import NewTopic
 
-from flows.connectors.reading import Complaints
+from flows.connectors.reading import Asking, Complaints, partitions_of, reader_config
 from schemas.errors import DependencyDown
 from schemas.settings import KafkaSettings
 from schemas.topics import CONTRACTS, Topic
@@ -75,31 +75,18 @@ def _patiently(
 
 def has_read(settings: KafkaSettings, group: str, topic: Topic) -> bool:
     """Whether a consumer group has shown progress on a topic. Raises DependencyDown."""
-    consumer = Consumer(
-        {**settings.client_config(), "group.id": group, "enable.auto.commit": False}
-    )
+    consumer = Consumer(reader_config(settings, group))
+    ask = Asking(settings, consumer, Complaints(), TIMEOUT_SECONDS)
     name = topic.full(settings.prefix)
     try:
-        partitions = consumer.list_topics(name, timeout=TIMEOUT_SECONDS).topics[name].partitions
-        asked = [TopicPartition(name, partition) for partition in partitions]
-        shown = _committed(consumer, asked)
-    except KafkaException as down:
-        raise DependencyDown(f"Kafka at {settings.bootstrap}: {down.args[0]}") from None
+        lanes = [TopicPartition(name, one) for one in ask(partitions_of, name)]
+        return any(lane.offset >= 0 for lane in ask(_committed, lanes))
     finally:
         consumer.close()
-    return any(one.offset >= 0 for one in shown)
 
 
-def _committed(consumer: Consumer, asked: list[TopicPartition]) -> list[TopicPartition]:
-    """The first question of a group on a new broker makes the broker choose who answers it."""
-    until = time.monotonic() + TIMEOUT_SECONDS
-    while True:
-        try:
-            return consumer.committed(asked, timeout=TIMEOUT_SECONDS)
-        except KafkaException as bad:
-            if not bad.args[0].retriable() or time.monotonic() > until:
-                raise
-            time.sleep(0.1)
+def _committed(consumer: Consumer, lanes: list[TopicPartition]) -> list[TopicPartition]:
+    return consumer.committed(lanes, timeout=SHORT_SECONDS)
 
 
 def _create(admin: AdminClient, topics: list[NewTopic]) -> None:

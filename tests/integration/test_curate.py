@@ -17,8 +17,8 @@ from pydantic import SecretStr
 from deploy.stack.kafka import KafkaBroker
 from flows.connectors import topic_reader
 from flows.connectors.kafka import ConfirmedProducer
-from flows.curate import curate_topics
 from flows.connectors.postgres import LOCK
+from flows.curate import curate_topics
 from schemas.events import Event
 from schemas.settings import KafkaSettings, PostgresSettings, Settings
 from schemas.topics import Topic
