@@ -51,7 +51,8 @@ async def _ours(store: Store, records: list[Record], settings: Settings, new: in
     some = iter([records[at : at + BATCH] for at in range(0, len(records), BATCH)])
     await bring_all(curator, some, rules_of(settings))
     rate = len(records) / (time.perf_counter() - began)
-    assert curator.new.total() == new, (curator.new, curator.refused)
+    done = curator.account
+    assert done.new.total() == new, (done.new, done.refused)
     return rate
 
 

@@ -13,6 +13,7 @@ from cli import (
     api,
     archive,
     audit,
+    backfill,
     context,
     curate,
     data,
@@ -54,6 +55,7 @@ score.app.command("context")(context.publish)
 score.app.command("curate")(curate.curate)
 score.app.command("monitor")(monitor.monitor)
 app.command("ingest")(ingest.ingest)
+app.command("backfill")(backfill.backfill)
 app.command("api")(api.api_command)
 app.command("kelly")(kelly.kelly)
 app.command("demo")(demo.demo)

@@ -31,7 +31,7 @@ def monitor(
     from flows.connectors import kept
     from flows.connectors.kafka import ConfirmedProducer
     from flows.connectors.migrations import migrate
-    from flows.connectors.tail import ends_of
+    from flows.connectors.reading import ends_of
     from flows.connectors.topics import ensure_topics
     from flows.monitor import Monitor
     from models.registry import Registry

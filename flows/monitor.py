@@ -1,7 +1,7 @@
 """The monitoring flow: predictions beside what happened, and an alert when they part.
 
     follow   the newest event in archives or the database            connectors/kept
-    wait     until all that is on the topics has got there           connectors/tail
+    wait     until all that is on the topics has got there           connectors/kept
     judge    the drift report as of the end of each night            flows/drift
     tell     what begins, on the topic `alerts`, confirmed           steps/monitor
     keep     what lasts, for the next night

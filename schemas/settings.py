@@ -71,6 +71,10 @@ class CurateSettings(Section):
 
     batch: int = Field(default=10_000, ge=1, le=100_000)
     """Records of one transaction, at most."""
+    metrics_port: int | None = Field(default=None, ge=0, le=65_535)
+    """Where `steamline run curate` serves Prometheus metrics at /metrics; without it, nowhere."""
+    metrics_host: str = "127.0.0.1"
+    """Address it listens on for that."""
 
 
 class MlflowSettings(Section):

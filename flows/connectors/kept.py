@@ -19,7 +19,7 @@ from schemas.time import to_us
 from schemas.topics import Topic
 
 Ends = Mapping[Topic, Mapping[int, tuple[int, int]]]
-"""First offset and end of every partition, as `flows.connectors.tail.ends_of` says."""
+"""First offset and end of every partition, as `flows.connectors.reading.ends_of` says."""
 _NEWEST = """
 SELECT greatest((SELECT max(as_of) FROM predictions), (SELECT max(occurred_at) FROM results))
 """

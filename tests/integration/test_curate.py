@@ -7,6 +7,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -16,6 +17,7 @@ from pydantic import SecretStr
 from deploy.stack.kafka import KafkaBroker
 from flows.connectors import topic_reader
 from flows.connectors.kafka import ConfirmedProducer
+from flows.connectors.postgres import LOCK
 from flows.curate import curate_topics
 from schemas.events import Event
 from schemas.settings import KafkaSettings, PostgresSettings, Settings
@@ -30,7 +32,7 @@ from tests.curated import (
     position,
     rows,
 )
-from tests.system import PARTITIONS, Child, Sent, Site, Trained, wait_for
+from tests.system import PARTITIONS, Child, Sent, Site, Trained, scraped, wait_for
 
 TOPIC_OF = {
     "LineMovement": Topic.LINES,
@@ -311,3 +313,51 @@ def test_an_archive_through_the_same_code(
     assert rows(database, "SELECT count(*) FROM quotes WHERE partition IS NULL") == [
         (manifest["lines"],)
     ]
+
+
+def test_metrics_say_what_was_done_and_how_far_it_is(site: Site, database: str) -> None:
+    events = [samples.game(0), samples.line(1), samples.line(2, book="circa"), samples.result(9)]
+    nonsense = Sent(Topic.LINES, samples.GAME.encode(), b"\xff{", samples.OPEN // 1000)
+    site.send([*(record(one) for one in [*events, events[1]]), nonsense])
+    behind = {name: 0.0 for name in (*Topic,)}
+    # Another one is at work, so the database is there and nothing moves.
+    with psycopg.connect(database, autocommit=True) as other:
+        other.execute("SELECT pg_advisory_lock(%s, hashtext(%s))", [LOCK, site.prefix])
+        child = site.start(
+            "run", "curate", STEAMLINE_POSTGRES_DSN=database, STEAMLINE_CURATE_METRICS_PORT="0"
+        )
+        child.wait_for(lambda: "another process curates" in child.said, "to wait")
+        waits = scraped(child)
+        assert waits["steamline_curate_batches_total"] == 0
+        assert "steamline_curate_committed_timestamp_seconds" not in waits
+        waiting = {Topic.GAMES: 1.0, Topic.LINES: 4.0, Topic.RESULTS: 1.0}
+        assert lag(waits) == behind | waiting
+    # Six records, and the letter that one of them became.
+    child.wait_for(lambda: position(database) == 7, "to read everything")
+    child.wait_for(lambda: lag(scraped(child)) == behind, "to have counted it")
+    done = scraped(child)
+    rows_in = {
+        name: (done[f'steamline_curate_rows_total{{table="{name}"}}'],
+               done[f'steamline_curate_repeats_total{{table="{name}"}}'])
+        for name in TABLE_OF.values()
+    }  # fmt: skip
+    assert rows_in == dict.fromkeys(TABLE_OF.values(), (0, 0)) | {
+        "game_updates": (1, 0),
+        "quotes": (2, 1),
+        "results": (1, 0),
+        "dead_letters": (1, 0),
+    }
+    assert done['steamline_curate_refused_total{reason="malformed_json"}'] == 1
+    assert done['steamline_curate_records_total{topic="lines"}'] == 4
+    assert done["steamline_curate_batches_total"] >= 1
+    assert done["steamline_curate_postgres_up"] == 1
+    assert done["steamline_curate_postgres_away_seconds"] == 0
+    assert abs(done["steamline_curate_committed_timestamp_seconds"] - time.time()) < 60
+    child.stop()
+
+
+def lag(samples: dict[str, float]) -> dict[Topic, float]:
+    return {
+        topic: samples[f'steamline_curate_behind_records{{topic="{topic.value}"}}']
+        for topic in Topic
+    }

@@ -20,7 +20,7 @@ from flows.connectors.kafka import ConfirmedProducer
 from flows.connectors.kept import Archives, Tables
 from flows.connectors.monitor_metrics import MonitorMetrics
 from flows.connectors.parquet import PLAYED, read_archive, scan
-from flows.connectors.tail import ends_of
+from flows.connectors.reading import ends_of
 from flows.curate import curate_topics
 from flows.monitor import Kept, Monitor, Producer
 from flows.steps.records import Outgoing

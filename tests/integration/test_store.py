@@ -96,11 +96,11 @@ def tries(dsn: str) -> tuple[int, int]:
 def test_a_batch_half_of_which_is_there(database: str) -> None:
     async def work(curator: Curator) -> None:
         await curator.bring(batch(lines(*range(100))), {})
-        assert curator.new["quotes"] == 100
+        assert curator.account.new["quotes"] == 100
         await curator.bring(batch(lines(*range(50, 150)), 1000), {})
 
     curator, letters = curated(database, work)
-    assert (curator.new["quotes"], letters.sent) == (150, [])
+    assert (curator.account.new["quotes"], letters.sent) == (150, [])
     # Of what was there twice, the first stays: its place on Kafka says so.
     found = rows(database, 'SELECT event_id, "offset" FROM quotes')
     assert sorted(found) == sorted(
@@ -113,7 +113,7 @@ def test_repeats_within_a_batch(database: str) -> None:
         await curator.bring(batch(lines(1, 2, 1, 3, 2, 1)), {})
 
     curator, letters = curated(database, work)
-    assert (curator.new["quotes"], letters.sent) == (3, [])
+    assert (curator.account.new["quotes"], letters.sent) == (3, [])
     assert sorted(rows(database, 'SELECT "offset" FROM quotes')) == [(0,), (1,), (3,)]
 
 
@@ -124,7 +124,7 @@ def test_a_topic_read_again_does_not_pay_for_a_copy_each_time(database: str) -> 
     async def work(curator: Curator) -> None:
         for some in (range(9), range(9), range(5), range(4, 12), range(12, 15), range(15, 20)):
             await curator.bring(batch(lines(*some)), {})
-            seen.append((curator.new["quotes"], tries(database)))
+            seen.append((curator.account.new["quotes"], tries(database)))
 
     curated(database, work)
     assert seen == [
@@ -153,7 +153,10 @@ def test_a_refused_row_among_repeats(database: str, there: bool) -> None:
         await curator.bring(batch(both), {})
 
     curator, letters = curated(database, work)
-    assert (curator.new["quotes"], dict(curator.refused)) == (10, {"refused_by_database": 1})
+    assert (curator.account.new["quotes"], dict(curator.account.refused)) == (
+        10,
+        {"refused_by_database": 1},
+    )
     assert len(letters.sent) == 1
     assert b"house_rule" in letters.sent[0].value
     assert rows(database, "SELECT count(*) FROM quotes") == [(10,)]
@@ -166,7 +169,7 @@ def test_what_rows_refer_to_is_taken_away_behind_its_back(database: str) -> None
         await curator.bring(batch(lines(3, 4)), {})
 
     curator, letters = curated(database, work)
-    assert (curator.new["quotes"], letters.sent) == (4, [])
+    assert (curator.account.new["quotes"], letters.sent) == (4, [])
     assert rows(database, "SELECT count(*) FROM quotes JOIN games USING (game_id)") == [(2,)]
 
 
@@ -195,5 +198,5 @@ def test_another_writer_has_the_same_row_in_hand(database: str, end: str, new: i
             await bringing
 
     curator, letters = curated(database, work)
-    assert (curator.new["quotes"], letters.sent) == (1 + new, [])
+    assert (curator.account.new["quotes"], letters.sent) == (1 + new, [])
     assert rows(database, "SELECT count(*), count(DISTINCT event_id) FROM quotes") == [(11, 11)]
