@@ -37,6 +37,8 @@ GATE, REASON, VERDICT = "steamline.gate", "steamline.reason", "steamline.verdict
 NAME = "steamline.name"
 """Tag: the version as messages name it."""
 ANSWER_SECONDS = 5.0
+_POINTER = "current"
+"""File in a cached model's folder: which of its sub-folders is whole, number, paper."""
 _PORTS = {"postgresql": 5432, "http": 80, "https": 443}
 _ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 """No such model; a model without this alias or version."""
@@ -300,10 +302,10 @@ class Registry:
             raise ModelRefused(f"no champion for {target}: run `steamline model train`")
         return found
 
-    def remember(self, models: Iterable[TargetModel]) -> None:
+    def remember(self, models: Iterable[TargetModel], alias: str = CHAMPION) -> None:
         """Keep them for a start without the registry; a kill at any moment leaves a whole one."""
         for model in models:
-            folder = self._cache / model.card.target.value
+            folder = self._kept(model.card.target, alias)
             folder.mkdir(parents=True, exist_ok=True)
             number = model.version.partition("-")[0]
             golden = model.golden
@@ -311,14 +313,24 @@ class Registry:
             fresh = Path(tempfile.mkdtemp(prefix=f"{model.version}.", dir=folder))
             model.write(fresh)
             golden.write(fresh)
-            pointer = fresh / "current"
+            pointer = fresh / _POINTER
             pointer.write_text(
                 json.dumps({"folder": fresh.name, "number": number, "paper": model.paper})
             )
-            pointer.replace(folder / "current")
+            pointer.replace(folder / _POINTER)
             for old in folder.iterdir():
                 if old.is_dir() and old != fresh:
                     shutil.rmtree(old, ignore_errors=True)
+
+    def forget(self, target: Target, alias: str) -> None:
+        """Keep none any longer."""
+        folder = self._kept(target, alias)
+        (folder / _POINTER).unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def _kept(self, target: Target, alias: str) -> Path:
+        name = target.value if alias == CHAMPION else f"{target.value}.{alias}"
+        return self._cache / name
 
     def nearest(self) -> list[TargetModel]:
         """What the worker here scores with, and without one what it would.
@@ -332,23 +344,29 @@ class Registry:
 
         Raises ModelRefused where one is damaged.
         """
-        models = []
-        for target in Target:
-            folder = self._cache / target.value
-            try:
-                current = json.loads((folder / "current").read_text())
-                path, number, paper = (
-                    folder / current["folder"],
-                    current["number"],
-                    current["paper"],
-                )
-            except FileNotFoundError:
-                return []
-            except (OSError, ValueError, KeyError, TypeError) as bad:
-                raise ModelRefused(f"model cache {folder} cannot be read: {bad}") from None
-            # Fail closed: nothing but a plain no makes stakes real.
-            models.append(_open(path, target, number, paper is not False))
-        return models
+        models = [self.kept(target) for target in Target]
+        whole = [model for model in models if model is not None]
+        return whole if len(whole) == len(models) else []
+
+    def kept(self, target: Target, alias: str = CHAMPION) -> TargetModel | None:
+        """One as last taken, from disk. Raises ModelRefused where it is damaged."""
+        folder = self._kept(target, alias)
+        try:
+            current = json.loads((folder / _POINTER).read_text())
+            path, number, paper = folder / current["folder"], current["number"], current["paper"]
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as bad:
+            raise ModelRefused(f"model cache {folder} cannot be read: {bad}") from None
+        # Fail closed: nothing but a plain no makes stakes real.
+        return _open(path, target, number, paper is not False)
+
+    def stamp(self) -> object:
+        """Equal as long as the cache holds the same models."""
+        return frozenset(
+            (str(pointer), pointer.stat().st_mtime_ns, pointer.stat().st_ino)
+            for pointer in self._cache.glob(f"*/{_POINTER}")
+        )
 
 
 def _open(folder: Path, target: Target, number: str, paper: bool) -> TargetModel:

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from schemas.decisions import ExperimentName
 from schemas.errors import ConfigError
 
 PREFIX = "STEAMLINE_"
@@ -101,6 +102,19 @@ class ScoreSettings(Section):
     """Where the worker serves Prometheus metrics at /metrics; without it, nowhere."""
     metrics_host: str = "127.0.0.1"
     """Address it listens on for that."""
+
+
+class AbSettings(Section):
+    """Whether challengers score live games too; docs/evaluation.md says how to judge them."""
+
+    mode: Literal["off", "shadow", "split"] = "off"
+    """`shadow`: they score every game beside the champions, and nothing is staked on it. `split`:
+    each game has one of both, stakes too."""
+    experiment: ExperimentName = "main"
+    """Its name: on every message of it, and in the hash that deals games out. Give a new one when
+    another pair of models is to be compared on games dealt anew."""
+    share: float = Field(default=0.5, gt=0.0, lt=1.0)
+    """Of games that challengers have in a split. Raised, they keep those that they had."""
 
 
 class StakingSettings(Section):
@@ -381,6 +395,7 @@ class Settings(BaseSettings):
     curate: CurateSettings = CurateSettings()
     mlflow: MlflowSettings = MlflowSettings()
     score: ScoreSettings = ScoreSettings()
+    ab: AbSettings = AbSettings()
     staking: StakingSettings = StakingSettings()
     alerts: AlertSettings = AlertSettings()
     drift: DriftSettings = DriftSettings()
