@@ -9,7 +9,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -344,9 +344,13 @@ class Registry:
 
         Raises ModelRefused where one is damaged.
         """
-        models = [self.kept(target) for target in Target]
-        whole = [model for model in models if model is not None]
-        return whole if len(whole) == len(models) else []
+        models = []
+        for target in Target:
+            model = self.kept(target)
+            if model is None:
+                return []
+            models.append(model)
+        return models
 
     def kept(self, target: Target, alias: str = CHAMPION) -> TargetModel | None:
         """One as last taken, from disk. Raises ModelRefused where it is damaged."""
@@ -363,10 +367,12 @@ class Registry:
 
     def stamp(self) -> object:
         """Equal as long as the cache holds the same models."""
-        return frozenset(
-            (str(pointer), pointer.stat().st_mtime_ns, pointer.stat().st_ino)
-            for pointer in self._cache.glob(f"*/{_POINTER}")
-        )
+        found = set()
+        for pointer in self._cache.glob(f"*/{_POINTER}"):
+            with suppress(FileNotFoundError):
+                about = pointer.stat()
+                found.add((str(pointer), about.st_mtime_ns, about.st_ino))
+        return found
 
 
 def _open(folder: Path, target: Target, number: str, paper: bool) -> TargetModel:
