@@ -201,6 +201,9 @@ class WatchSettings(Section):
     """When it looks, UTC: minute, hour, day of month, month, day of week, as in crontab."""
     refresh_days: int = Field(default=7, ge=1, le=60)
     """Models that were trained longer ago are trained again; 3 to 10 follow a season well."""
+    retry_games: int = Field(default=50, ge=1)
+    """Live games that must be over since the last training before models that are worse than the
+    market are trained again: on the same games they would only come out the same."""
     window_days: int | None = Field(default=None, ge=1)
     """Train on games of the newest so many days only; without it, on all that the archives hold."""
     metrics_port: int | None = Field(default=None, ge=0, le=65_535)
