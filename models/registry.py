@@ -231,9 +231,12 @@ class Registry:
             whole = [client.get_model_version(one.name, one.version) for one in found]
         return sorted((_version(target, one) for one in whole), key=lambda one: -int(one.number))
 
-    def logged(self, version: Version) -> Logged:
+    def logged(self, version: Version, importances: bool = True) -> Logged:
+        """importances: of features; they are a file of their own, and cost a download."""
         with self._client() as client:
             data = client.get_run(version.run_id).data
+            if not importances:
+                return Logged(data.params, data.metrics, {})
             with tempfile.TemporaryDirectory() as folder:
                 gains = client.download_artifacts(version.run_id, "importances.json", folder)
                 return Logged(data.params, data.metrics, json.loads(Path(gains).read_text()))
@@ -364,6 +367,14 @@ class Registry:
             raise ModelRefused(f"model cache {folder} cannot be read: {bad}") from None
         # Fail closed: nothing but a plain no makes stakes real.
         return _open(path, target, number, paper is not False)
+
+    def kept_name(self, target: Target, alias: str = CHAMPION) -> str | None:
+        """Version of the one that `kept` would open, unopened; None where it cannot be told."""
+        try:
+            current = json.loads((self._kept(target, alias) / _POINTER).read_text())
+            return str(current["folder"]).rpartition(".")[0]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
 
     def stamp(self) -> object:
         """Equal as long as the cache holds the same models."""
