@@ -273,6 +273,7 @@ def _registry(settings: Settings) -> "Registry":
 def _versions(registry: "Registry") -> Versions:
     from models.registry import ALIASES
 
+    registry.require_answer()
     found: Versions = {}
     for target in Target:
         there = {alias: registry.find(target, alias) for alias in ALIASES}

@@ -121,7 +121,7 @@ class Registry:
         import logging
         import os
 
-        self._require_answer()
+        self.require_answer()
         # Four files need no bar in a worker's log.
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         # Its database migrations report each step as if something were wrong.
@@ -141,8 +141,11 @@ class Registry:
         except MlflowException as bad:
             raise DependencyDown(f"model registry: {bad}") from None
 
-    def _require_answer(self) -> None:
-        """MLflow itself tries for minutes before it gives up on a server that is away."""
+    def require_answer(self) -> None:
+        """Raises DependencyDown at once, and without MLflow, where no server listens.
+
+        MLflow itself tries for minutes before it gives up on a server that is away.
+        """
         try:
             where = urlsplit(self._uri)
             port = where.port or _PORTS.get(where.scheme)
@@ -250,7 +253,7 @@ class Registry:
                 path = client.download_artifacts(version.run_id, "model", folder)
             except (MlflowException, OSError) as gone:
                 # A registry that went away meanwhile says nothing about the model.
-                self._require_answer()
+                self.require_answer()
                 raise ModelRefused(
                     f"{version.target} model {version.number}: its files cannot be had: {gone}"
                 ) from None
