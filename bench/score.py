@@ -1,8 +1,8 @@
 """Score flow, Kafka to Kafka, against the same flow that only consumes, decodes and produces.
 
 Both read the same events from a real broker through the same source, decoder and sink. The
-reference writes each event back as one message. Rounds alternate; medians are compared. `shadow` is the same flow with a
-challenger of every target beside its champion.
+reference writes each event back as one message. Rounds alternate; medians are compared. `shadow` is
+our flow with a challenger of every target beside its champion.
 """
 
 import tempfile
@@ -119,7 +119,7 @@ def main() -> None:
     )
     tried = settings.model_copy(update={"ab": AbSettings(mode="shadow")})
     scorer, beside = Scorer(settings, models), Scorer(tried, models, others)
-    ours, reference, shadow = [], [], []
+    ours, reference, shadow = list[float](), list[float](), list[float]()
     for _ in range(ROUNDS):
         watch = Stopwatch(events)
         reference.append(_rate(_reference_flow(settings, watch), watch))

@@ -167,6 +167,6 @@ def test_who_speaks_is_what_the_board_shows(app: FastAPI, monkeypatch: pytest.Mo
 def test_the_description_has_an_example_that_is_one(app: FastAPI) -> None:
     described = get(app, "/openapi.json").json()
     assert described["components"]["schemas"]["Models"]["example"]["source"] == "registry"
-    example = api.versions.Models.model_config["json_schema_extra"]["example"]  # type: ignore[index,call-overload]
+    example = api.versions.Models.model_config["json_schema_extra"]["example"]  # type: ignore[index]
     assert json.loads(api.versions.Models.model_validate(example).model_dump_json()) == example
     assert {"/v1/models", "/v1/models/{target}"} <= described["paths"].keys()
