@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from models.boosters.golden import Golden
-from models.boosters.parameters import BoosterParameters
 from models.boosters.scoring import TargetModel
 from models.boosters.training import Trained
-from models.provenance import code_revision, signature_file
+from models.provenance import Logged, code_revision, signature_file
 from schemas.errors import ConfigError, DependencyDown, ModelRefused
 from schemas.markets import Target
 from schemas.settings import MlflowSettings, Settings
@@ -68,30 +67,6 @@ class Version:
     def paper(self) -> bool:
         """It has neither passed the gate nor been forced past it."""
         return self.tags.get(GATE) not in (PASSED, FORCED)
-
-
-@dataclass(frozen=True)
-class Logged:
-    """What was logged when a version was made."""
-
-    parameters: Mapping[str, str]
-    metrics: Mapping[str, float]
-    importances: Mapping[str, float]
-
-    def recipe(self) -> tuple[BoosterParameters, int, int | None]:
-        """Booster parameters, seed and window in days that made it.
-
-        Raises ModelRefused where these were not logged.
-        """
-        usual = asdict(BoosterParameters())
-        try:
-            made = BoosterParameters(
-                **{name: type(value)(self.parameters[name]) for name, value in usual.items()}
-            )
-            window = self.parameters["window_days"]
-            return made, int(self.parameters["seed"]), None if window == "None" else int(window)
-        except (KeyError, ValueError) as bad:
-            raise ModelRefused(f"how the model was trained was not logged: {bad}") from None
 
 
 class Registry:

@@ -13,7 +13,8 @@ from models.boosters.dataset import TrainingSet, only
 from models.boosters.parameters import PARAMETERS
 from models.boosters.scoring import TargetModel
 from models.boosters.training import Origin, train_target
-from models.registry import Logged, Version
+from models.provenance import Logged
+from models.registry import Version
 from schemas.markets import Target
 from schemas.settings import Settings
 from tests.unit.boosters import FEATURE_SET
