@@ -12,7 +12,8 @@ from schemas.errors import ModelRefused
 from schemas.markets import Target
 
 if TYPE_CHECKING:
-    from models.registry import Logged, Registry, Version
+    from models.provenance import Logged
+    from models.registry import Registry, Version
     from schemas.settings import Settings
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]

@@ -12,10 +12,11 @@ import polars as pl
 from flows.connectors.manifest import read_manifest
 from flows.training import read_training_set
 from models.boosters.dataset import TrainingSet
+from models.boosters.scoring import TargetModel
 from models.boosters.training import Trained
-from models.boosters.walk_forward import Fold, folds, walk_forward
+from models.boosters.walk_forward import Fold, as_it_is, folds, folds_after, walk_forward
 from models.evaluation.compare import differ
-from models.evaluation.gate import GateRules, Verdict, gate
+from models.evaluation.gate import GateRules, Verdict, gate, refused
 from models.evaluation.rows import decided
 from models.features.catalogue import NAMES
 from models.features.kernel import FeatureSet
@@ -59,12 +60,34 @@ class Evidence:
             self.data, seed, {target: parameters}, [target], self._folds[window_days]
         )
 
+    def since(
+        self, champion: TargetModel, version: Version, registry: Registry
+    ) -> tuple[pl.DataFrame, pl.DataFrame] | None:
+        """Of games later than all that the champion has seen: by models made as the version was
+        made, and by the champion as it is. None where there are none.
+
+        Raises as `rows`.
+        """
+        data = self.data
+        seen = data.day[data.start_us <= champion.card.trained_until_us]
+        newest = int(seen.max()) if len(seen) else int(data.day.min())
+        later = data.day > newest
+        if not later.any():
+            return None
+        parameters, seed, window_days = registry.logged(version).recipe()
+        target = version.target
+        fresh = walk_forward(
+            data, seed, {target: parameters}, [target], folds_after(data, newest, window_days)
+        )
+        return fresh, as_it_is(champion, data, later)
+
 
 def judge(registry: Registry, candidate: Version, evidence: Evidence) -> Verdict:
     """Whether the candidate may move real stakes; written down with it, good or bad.
 
-    A champion that never passed the gate itself is no bar, and one that was made in the same way
-    makes the same rows: then the price alone decides.
+    A champion that never passed the gate itself is no bar, nor is one that could not score. Of one
+    that was made in the same way, a walk-forward would make the same rows: it is held against as it
+    is, on the games since.
     Raises ModelRefused for a model that could not score, DataMissing for too few games.
     """
     model = registry.load(candidate)
@@ -78,17 +101,33 @@ def judge(registry: Registry, candidate: Version, evidence: Evidence) -> Verdict
         raise DataMissing(f"{games} games: the gate needs {rules.min_games} out of sample")
     rows = evidence.rows(candidate, registry)
     champion = registry.find(candidate.target, CHAMPION)
-    against = None
-    if (
-        champion is not None
-        and champion.number != candidate.number
-        and not champion.paper
-        and registry.logged(champion).recipe() != registry.logged(candidate).recipe()
-    ):
-        against = evidence.rows(champion, registry)
-    verdict = gate(rows, against, rules)
+    if champion is None or champion.number == candidate.number or champion.paper:
+        verdict = gate(rows, None, rules)
+    elif registry.logged(champion).recipe() != registry.logged(candidate).recipe():
+        verdict = gate(rows, evidence.rows(champion, registry), rules)
+    else:
+        verdict = _against_itself(registry, candidate, champion, evidence, rows)
     registry.note(candidate, {VERDICT: json.dumps(asdict(verdict))}, _metrics(verdict))
     return verdict
+
+
+def _against_itself(
+    registry: Registry,
+    candidate: Version,
+    champion: Version,
+    evidence: Evidence,
+    rows: pl.DataFrame,
+) -> Verdict:
+    """The gate, where candidate and champion were made in the same way."""
+    rules = GateRules()
+    if _of_other_features(registry, champion, FeatureSet.of(evidence.settings).hash):
+        return gate(rows, None, rules)
+    found = evidence.since(registry.load(champion), candidate, registry)
+    if found is None:
+        why = "the champion was made in the same way, and there is no game that it has not seen"
+        return refused(gate(rows, None, rules), why)
+    fresh, old = found
+    return gate(rows, old, rules, fresh)
 
 
 def promote(registry: Registry, candidate: Version, evidence: Evidence) -> Verdict:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import polars as pl
+
 from flows.connectors.model_jobs import ModelJobs, alone
 from flows.predicted import predicted
 from flows.steps.watch import Cause, Job, cause_to_train
@@ -60,7 +62,7 @@ class Watch:
         self.health.looks += 1
         with alone(self._settings.postgres) as jobs:
             self.health.trained_us = jobs.last_trained_us()
-            worse = self._degraded()
+            worse = self._degraded(self.health.trained_us)
             cause = cause_to_train(
                 self._clock(),
                 self.health.trained_us,
@@ -72,10 +74,12 @@ class Watch:
         self.health.looked_us = self._clock()
         return job
 
-    def _degraded(self) -> list[str]:
+    def _degraded(self, trained_us: int | None) -> list[str]:
         """Targets whose present models did worse than the price, by more than chance.
 
-        Of predictions by these models alone: those of models before them are no reason.
+        Of predictions by these models alone: those of models before them are no reason. Nor are
+        models that were worse when last trained and whose challengers the gate refused, until
+        there are enough games to learn more from.
         """
         try:
             models = self._registry.champions()
@@ -87,8 +91,21 @@ class Watch:
         found = []
         for model in models:
             said = decided(rows, model.card.target.value).filter(model_version=model.version)
-            if not said.is_empty() and degraded(rolling(said, days), rules):
-                found.append(model.card.target.value)
+            if said.is_empty() or not degraded(rolling(said, days), rules):
+                continue
+            target, needed = model.card.target.value, self._settings.watch.retry_games
+            since = said.filter(pl.col("start_us") > (trained_us or 0))["game_id"].n_unique()
+            if since >= needed:
+                found.append(target)
+            else:
+                log.warning(
+                    "%s %s is worse than the market; trained again %d games after the last "
+                    "training, %d so far",
+                    target,
+                    model.version,
+                    needed,
+                    since,
+                )
         return found
 
     def _train(self, jobs: ModelJobs, cause: Cause, worse: Sequence[str]) -> Job:

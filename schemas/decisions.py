@@ -10,6 +10,7 @@ from schemas.markets import Market, Side, Target
 from schemas.time import Micros
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+ExperimentName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 
 
 class Message(BaseModel):
@@ -36,6 +37,37 @@ class Decided(Message):
                 f"as_of_us: {self.as_of_us} is after cutoff_us {self.cutoff_us}: "
                 "features have used an event that they must not see"
             )
+        return self
+
+
+class Role(StrEnum):
+    """What a model was when it spoke."""
+
+    CHAMPION = "champion"
+    CHALLENGER = "challenger"
+
+
+class Tried(Message):
+    """Which part a model has in an experiment; outside of one, champions alone speak."""
+
+    role: Role = Role.CHAMPION
+    experiment: ExperimentName | None = None
+    """Whose games or predictions are compared; none outside of one."""
+    share: float | None = Field(default=None, gt=0.0, lt=1.0)
+    """Of games that the challenger has, where the experiment deals them out: then a game has one
+    model. None in a shadow: there the challenger speaks beside the champion, and nothing is to be
+    bet on what it says."""
+
+    @property
+    def shadow(self) -> bool:
+        """Said beside the model that counts: to be compared, never to be bet on or shown as the
+        price."""
+        return self.role is Role.CHALLENGER and self.share is None
+
+    @model_validator(mode="after")
+    def _in_an_experiment(self) -> Self:
+        if self.experiment is None and (self.role is Role.CHALLENGER or self.share is not None):
+            raise ValueError("experiment: is missing, and champions alone speak outside of one")
         return self
 
 
@@ -67,7 +99,7 @@ class SideQuote(BaseModel):
     """Expected return per unit staked, given no push; none where no model priced the side."""
 
 
-class Prediction(Decided):
+class Prediction(Decided, Tried):
     """One target of one game at one position."""
 
     prediction_id: str
@@ -109,7 +141,7 @@ class Refusal(StrEnum):
     UNPROMOTED_MODEL = "unpromoted_model"
 
 
-class Stake(Message):
+class Stake(Tried):
     """What to bet on one market of one game, or why nothing."""
 
     stake_id: str
@@ -132,6 +164,12 @@ class Stake(Message):
     paper: bool = False
     """From a model that has not passed the gate: to be watched, never to be bet. Above zero only
     where the operator asked for such stakes."""
+
+    @model_validator(mode="after")
+    def _never_of_a_shadow(self) -> Self:
+        if self.shadow:
+            raise ValueError("role: nothing is staked on what a shadow says")
+        return self
 
 
 class AlertKind(StrEnum):

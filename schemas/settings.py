@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from schemas.decisions import ExperimentName
 from schemas.errors import ConfigError
 
 PREFIX = "STEAMLINE_"
@@ -107,6 +108,19 @@ class ScoreSettings(Section):
     """Address it listens on for that."""
 
 
+class AbSettings(Section):
+    """Whether challengers score live games too; docs/evaluation.md says how to judge them."""
+
+    mode: Literal["off", "shadow", "split"] = "off"
+    """`shadow`: they score every game beside the champions, and nothing is staked on it. `split`:
+    each game has one of both, stakes too."""
+    experiment: ExperimentName = "main"
+    """Its name: on every message of it, and in the hash that deals games out. Give a new one when
+    another pair of models is to be compared on games dealt anew."""
+    share: float = Field(default=0.5, gt=0.0, lt=1.0)
+    """Of games that challengers have in a split. Raised, they keep those that they had."""
+
+
 class StakingSettings(Section):
     """How much to bet."""
 
@@ -194,6 +208,9 @@ class WatchSettings(Section):
     """When it looks, UTC: minute, hour, day of month, month, day of week, as in crontab."""
     refresh_days: int = Field(default=7, ge=1, le=60)
     """Models that were trained longer ago are trained again; 3 to 10 follow a season well."""
+    retry_games: int = Field(default=50, ge=1)
+    """Live games that must be over since the last training before models that are worse than the
+    market are trained again: on the same games they would only come out the same."""
     window_days: int | None = Field(default=None, ge=1)
     """Train on games of the newest so many days only; without it, on all that the archives hold."""
     metrics_port: int | None = Field(default=None, ge=0, le=65_535)
@@ -399,6 +416,7 @@ class Settings(BaseSettings):
     curate: CurateSettings = CurateSettings()
     mlflow: MlflowSettings = MlflowSettings()
     score: ScoreSettings = ScoreSettings()
+    ab: AbSettings = AbSettings()
     staking: StakingSettings = StakingSettings()
     alerts: AlertSettings = AlertSettings()
     drift: DriftSettings = DriftSettings()

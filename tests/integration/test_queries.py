@@ -50,6 +50,12 @@ def season(
             " 'lines', 0, n, '2026-07-01'::timestamptz + n * interval '1 minute', NULL, ''"
             " FROM generate_series(1, 50000) n"
         )
+        # One day asked for must not be all that there is: that is rightly read through.
+        db.execute(
+            "INSERT INTO stakes SELECT later.* FROM stakes s, generate_series(1, 9) n,"
+            " jsonb_populate_record(s, jsonb_build_object('stake_id', stake_id || ':' || n,"
+            " 'as_of', as_of + n * interval '7 days')) later"
+        )
         # As autovacuum does it after so many rows.
         db.execute("VACUUM (ANALYZE)")
     yield dsn

@@ -16,7 +16,7 @@ from psycopg.errors import CheckViolation, DataError, IntegrityError
 from pydantic import BaseModel, ValidationError
 
 from flows.steps.rows import TABLES, Place
-from schemas.decisions import AlertKind, Refusal, Stake
+from schemas.decisions import AlertKind, Refusal, Role, Stake
 from schemas.events import (
     MAX_DECIMAL_ODDS,
     BettingSplits,
@@ -151,6 +151,26 @@ CASES: list[tuple[bool, BaseModel, dict[str, Any]]] = [
     (False, samples.prediction(), {"line": inf}),
     (True, samples.prediction(), {"as_of_us": samples.prediction().cutoff_us}),
     (False, samples.prediction(), {"as_of_us": samples.prediction().cutoff_us + 1}),
+    # Experiments.
+    *(
+        (takes, message, over)
+        for message in (samples.prediction(), samples.stake())
+        for takes, over in (
+            (True, {"experiment": "x" * 64, "share": 0.01}),
+            (False, {"experiment": "x" * 65}),
+            (False, {"experiment": ""}),
+            (False, {"experiment": "a:b"}),
+            (False, {"experiment": "a\n"}),
+            (True, {"experiment": "a", "role": Role.CHALLENGER, "share": nextafter(1.0, 0.0)}),
+            (False, {"experiment": "a", "share": 1.0}),
+            (False, {"experiment": "a", "share": 0.0}),
+            (False, {"role": Role.CHALLENGER}),
+            (False, {"share": 0.5}),
+            (False, {"experiment": "a", "role": "previous"}),
+        )
+    ),
+    (True, samples.prediction(), {"experiment": "a", "role": Role.CHALLENGER}),
+    (False, samples.stake(), {"experiment": "a", "role": Role.CHALLENGER}),
     # Stakes.
     (True, samples.stake(), {"fraction": 1.0, "kelly_full": 1.0}),
     (False, samples.stake(), {"fraction": nextafter(1.0, 2.0)}),
@@ -185,6 +205,7 @@ def test_the_same_is_taken(
         ("quote_status", QuoteStatus),
         ("game_status", GameStatus),
         ("alert_kind", AlertKind),
+        ("role", Role),
     ],
 )
 def test_the_same_words(db: Connection, domain: str, words: type[StrEnum]) -> None:

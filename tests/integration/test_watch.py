@@ -33,7 +33,7 @@ from schemas.decisions import Prediction
 from schemas.errors import ConfigError, DependencyDown, ModelRefused
 from schemas.events import GameResult
 from schemas.markets import Target
-from schemas.settings import PostgresSettings, Settings
+from schemas.settings import PostgresSettings, Settings, WatchSettings
 from schemas.time import US_PER_DAY, US_PER_MINUTE
 from schemas.topics import Topic
 from tests import samples
@@ -71,8 +71,16 @@ class Published:
         ]
 
 
-def watch(database: str, archive: Path, publish: Published, *champions: TargetModel) -> Watch:
-    settings = Settings(postgres=PostgresSettings(dsn=SecretStr(database)))
+def watch(
+    database: str,
+    archive: Path,
+    publish: Published,
+    *champions: TargetModel,
+    rules: WatchSettings | None = None,
+) -> Watch:
+    settings = Settings(
+        postgres=PostgresSettings(dsn=SecretStr(database)), watch=rules or WatchSettings()
+    )
     return Watch([archive], settings, Champions(*champions), publish, lambda: NOW, 1)
 
 
@@ -115,6 +123,7 @@ def losing(root: Path, version: str) -> Path:
             over.append(
                 samples.result(game_id=game, home_score=1, away_score=2, occurred_at_us=after)
             )
+    root.mkdir(exist_ok=True)
     write_archive(root, Topic.PREDICTIONS, said)
     write_archive(root, Topic.RESULTS, over)
     return root
@@ -214,13 +223,31 @@ def test_a_training_by_hand_from_the_tables_is_a_job_of_the_same_history(
 def test_models_that_lose_against_the_market_are_trained_again(
     database: str, tmp_path: Path, nothing_to_train: None
 ) -> None:
-    trained_before(database, 1.0)
-    ours = watch(database, losing(tmp_path, CHAMPION.version), Published(), CHAMPION)
+    """Games of ten days, the last of them ten days ago, three a day."""
+    trained_before(database, 12.5)
+    young = WatchSettings(refresh_days=60, retry_games=9)
+    archive = losing(tmp_path / "ours", CHAMPION.version)
+    other = losing(tmp_path / "other", "another")
+    # What models before it said is no reason.
+    assert watch(database, other, Published(), CHAMPION, rules=young).look() is None
+    ours = watch(database, archive, Published(), CHAMPION, rules=young)
     job = ours.look()
     assert job is not None
     assert job.cause == "degraded"
-    other = watch(database, losing(tmp_path, "another"), Published(), CHAMPION)
-    assert other.look() is None  # what models before it said is no reason
+    # The gate has refused what came of it: the champion is as bad as it was, and no game is new.
+    for _ in range(3):
+        assert ours.look() is None
+    assert rows(database, "SELECT count(*) FROM model_jobs WHERE cause = 'degraded'") == [(1,)]
+
+
+def test_one_game_less_than_asked_for_is_not_enough(
+    database: str, tmp_path: Path, nothing_to_train: None
+) -> None:
+    """Nine games are over since twelve and a half days ago."""
+    trained_before(database, 12.5)
+    archive = losing(tmp_path, CHAMPION.version)
+    rules = WatchSettings(refresh_days=60, retry_games=10)
+    assert watch(database, archive, Published(), CHAMPION, rules=rules).look() is None
 
 
 def test_old_models_are_trained_again_and_young_ones_not(
