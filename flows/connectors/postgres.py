@@ -1,7 +1,7 @@
 """Rows into Postgres: COPY, and where some are there already, by a temporary table around them.
 
 A batch has no repeats as a rule: positions see to that. So its rows are copied straight into their
-table, at half the cost; if one of them is there, that is undone, and they are copied into a
+table, in one pass; if one of them is there, that is undone, and they are copied into a
 temporary table and from there inserted by a statement that passes over what is there.
 
 Rows and the positions up to which topics have been read are one transaction, so after a crash at
