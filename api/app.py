@@ -11,8 +11,9 @@ from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api import explain, kelly, problems, routes
+from api import explain, kelly, problems, routes, versions
 from api.board import Board
+from api.explained import Explainer
 from api.feed import Feed
 from api.records import TopicReader
 from api.snapshot import Rules
@@ -81,8 +82,10 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.feed = feed
     app.add_middleware(SecurityHeaders)
     problems.install(app)
-    app.include_router(routes.build(settings, feed, reader))
-    app.include_router(explain.build(settings, feed.board))
+    vectors, models = explain.Vectors(settings), explain.CachedModels(settings)
+    app.include_router(routes.build(settings, feed, reader, Explainer(vectors, models)))
+    app.include_router(explain.build(vectors, models, feed.board))
+    app.include_router(versions.build(settings, feed.board))
     app.include_router(kelly.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
 

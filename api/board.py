@@ -59,6 +59,8 @@ class Game:
     """{source: when it last looked and found its quotes still standing}"""
     predictions: dict[Target, Prediction] = field(default_factory=dict)
     history: deque[Prediction] = field(default_factory=lambda: deque(maxlen=HISTORY))
+    shadows: dict[Target, Prediction] = field(default_factory=dict)
+    """What challengers say beside them: never the price."""
     stakes: dict[tuple[str, Market], Stake] = field(default_factory=dict)
     """{(bankroll, market): newest}"""
     lock: Alert | None = None
@@ -87,13 +89,19 @@ class Game:
         return max(line.occurred_at_us, self.confirmed_us.get(line.source, 0))
 
     def apply(self, message: Message) -> bool:
-        """True when the message is news."""
+        """True when the message is news. What a shadow says is kept, and is none: who follows the
+        feed would take it for the price."""
         match message:
             case LineMovement():
                 key = (message.book, message.market)
                 if not _later(message, self.lines.get(key)):
                     return False
                 self.lines[key] = message
+            case Prediction() if message.shadow:
+                shadow = self.shadows.get(message.target)
+                if shadow is None or message.position >= shadow.position:
+                    self.shadows[message.target] = message
+                return False
             case Prediction():
                 # The same position again is news only from another model.
                 known = self.predictions.get(message.target)

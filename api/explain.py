@@ -3,6 +3,7 @@
 The vector comes from Redis, the model from the disk cache that the score worker fills.
 """
 
+from collections.abc import Iterable
 from threading import Lock
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -27,10 +28,9 @@ if TYPE_CHECKING:
 _TIMEOUT_SECONDS = 0.5
 
 
-def build(settings: Settings, board: Board) -> APIRouter:
+def build(vectors: "Vectors", models: "CachedModels", board: Board) -> APIRouter:
     """board: says which model version the newest prediction comes from."""
     router = APIRouter()
-    vectors, models = Vectors(settings), CachedModels(settings)
 
     @router.get(
         "/v1/games/{game_id}/explanation",
@@ -65,7 +65,7 @@ def build(settings: Settings, board: Board) -> APIRouter:
 
 
 class Vectors:
-    """The feature store, one game at a time."""
+    """The feature store."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -80,26 +80,39 @@ class Vectors:
 
     def read(self, game_id: str) -> "Packed":
         """The newest vector. Raises HTTPException: 404 without one, 503 where it is of no use."""
-        from models.features.kernel import FeatureSet
-        from models.features.stored import feature_key, unpack
+        found = self.read_all([game_id])[game_id]
+        if isinstance(found, HTTPException):
+            raise found
+        return found
 
+    def read_all(self, game_ids: Iterable[str]) -> "dict[str, Packed | HTTPException]":
+        """The newest vectors in one round trip, each or why not, as `read` says it."""
+        from models.features.stored import feature_key
+
+        games = list(game_ids)
         if self._client is None:
-            raise HTTPException(503, "STEAMLINE_REDIS_URL: no Redis is configured")
-        key = feature_key(self._settings.redis.prefix, game_id)
+            none = HTTPException(503, "STEAMLINE_REDIS_URL: no Redis is configured")
+            return dict.fromkeys(games, none)
+        keys = [feature_key(self._settings.redis.prefix, game_id) for game_id in games]
         try:
-            blob = cast(bytes | None, self._client.get(key))
+            blobs = cast(list[bytes | None], self._client.mget(keys))
         except (RedisError, OSError) as down:
-            raise HTTPException(503, f"Redis does not answer: {type(down).__name__}") from None
+            away = HTTPException(503, f"Redis does not answer: {type(down).__name__}")
+            return dict.fromkeys(games, away)
+        return {game: self._packed(game, blob) for game, blob in zip(games, blobs, strict=True)}
+
+    def _packed(self, game_id: str, blob: bytes | None) -> "Packed | HTTPException":
+        from models.features.kernel import FeatureSet
+        from models.features.stored import unpack
+
         if blob is None:
-            raise HTTPException(404, f"no vector of {game_id}: never scored, or expired")
+            return HTTPException(404, f"no vector of {game_id}: never scored, or expired")
         try:
             packed = unpack(blob)
         except ValueError as bad:
-            raise HTTPException(503, f"{game_id}: {bad}") from None
+            return HTTPException(503, f"{game_id}: {bad}")
         refusal = packed.refusal(FeatureSet.of(self._settings).hash)
-        if refusal is not None:
-            raise HTTPException(503, f"{game_id}: {refusal}")
-        return packed
+        return packed if refusal is None else HTTPException(503, f"{game_id}: {refusal}")
 
 
 class CachedModels:
@@ -108,7 +121,11 @@ class CachedModels:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._lock = Lock()
-        self._models: dict[Target, TargetModel] = {}
+        self._models: dict[Target, list[TargetModel]] = {}
+        """The champion first, then the challenger if there is one."""
+        self._stamp: object = None
+        self._bad: HTTPException | None = None
+        """Why the cache could not be read when it was as `_stamp` has it."""
 
     def of(self, target: Target, version: str | None) -> "TargetModel":
         """version: that must have made the explained prediction; none where none is known.
@@ -116,26 +133,43 @@ class CachedModels:
         Raises HTTPException 503 where the cache does not hold it.
         """
         with self._lock:
-            found = self._models.get(target)
-            if found is None or version is None or found.version != version:
-                self._models = self._read()
-                found = self._models.get(target)
-        if found is None:
+            found = self._held(target, version)
+            if found is None or version is None:
+                self._read()
+                found = self._held(target, version)
+            held = self._models.get(target, [])
+        if not held:
             folder = self._settings.home / "models"
             raise HTTPException(503, f"no model in {folder}: no score worker has filled it yet")
-        if version is not None and found.version != version:
+        if found is None:
             raise HTTPException(
                 503,
-                f"the newest prediction is by {target} model {version}, the cache holds "
-                f"{found.version}: the score worker runs elsewhere, or has not caught up yet",
+                f"the prediction is by {target} model {version}, the cache holds "
+                f"{', '.join(model.version for model in held)}: the score worker runs elsewhere, "
+                "or has not caught up yet",
             )
         return found
 
-    def _read(self) -> "dict[Target, TargetModel]":
-        from models.registry import Registry
+    def _held(self, target: Target, version: str | None) -> "TargetModel | None":
+        held = self._models.get(target, [])
+        return next((one for one in held if version in (None, one.version)), None)
+
+    def _read(self) -> None:
+        """Anew, where a worker has changed it since. Raises HTTPException 503 for a bad one."""
+        from models.registry import CHALLENGER, Registry
 
         try:
-            models = Registry.of(self._settings).cached()
-            return {model.card.target: model for model in models}
-        except (ConfigError, ModelRefused) as bad:
+            registry = Registry.of(self._settings)
+        except ConfigError as bad:
             raise HTTPException(503, str(bad)) from None
+        stamp = registry.stamp()
+        if stamp != self._stamp:
+            self._models, self._stamp, self._bad = {}, stamp, None
+            try:
+                for model in registry.cached():
+                    other = registry.kept(model.card.target, CHALLENGER)
+                    self._models[model.card.target] = [model, *([other] if other else [])]
+            except ModelRefused as bad:
+                self._models, self._bad = {}, HTTPException(503, str(bad))
+        if self._bad is not None:
+            raise self._bad

@@ -11,7 +11,7 @@ import json
 import secrets
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -19,6 +19,9 @@ from api.board import Board, Message
 from api.filters import Filter, Kind, kind_of, market_of
 from api.snapshot import Rules, snapshot
 from schemas.markets import Market
+
+Rewrite = Callable[[Sequence[bytes]], Awaitable[Iterable[bytes]]]
+"""Frames to frames."""
 
 RETRY_MS = 2_000
 _SNAPSHOTS_KEPT = 64
@@ -148,14 +151,20 @@ class Feed:
             return "this id was never given out; starting over"
         return self._gap or "too far behind: these messages are no longer kept"
 
-    async def stream(self, wanted: Filter, last_id: str | None) -> AsyncIterator[bytes]:
-        """Chunks of whole frames for one client, until it or the server goes."""
+    async def stream(
+        self, wanted: Filter, last_id: str | None, rewrite: Rewrite | None = None
+    ) -> AsyncIterator[bytes]:
+        """Chunks of whole frames for one client, until it or the server goes.
+
+        rewrite: what this client gets instead of its frames. It may take its time: meanwhile the
+        client is a slow one.
+        """
         client = Client(self, wanted, last_id)
         yield f"retry: {RETRY_MS}\n".encode()  # a field of the first event, not one of its own
         while not self.closed:
             wake = self.wake
-            if chunk := client.take():
-                yield chunk
+            if frames := client.frames():
+                yield b"".join(frames if rewrite is None else await rewrite(frames))
             else:
                 await wake.wait()
 
@@ -182,6 +191,10 @@ class Client:
                 self._gap = "the feed was restarted since this id"
 
     def take(self) -> bytes:
+        """As `frames`, in one piece."""
+        return b"".join(self.frames())
+
+    def frames(self) -> list[bytes]:
         """All that waits for this client now, oldest first; empty when nothing does."""
         feed = self._feed
         chunks = self._frames() if feed.live else []
@@ -189,7 +202,7 @@ class Client:
             self._beats = feed.beats
             frame_id = None if self._sent is None else feed.frame_id(self._sent)
             chunks.append(encode("heartbeat", feed.beat_data, frame_id))
-        return b"".join(chunks)
+        return chunks
 
     def _frames(self) -> list[bytes]:
         feed, wanted = self._feed, self._wanted

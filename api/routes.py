@@ -6,6 +6,7 @@ from fastapi import APIRouter, Header, HTTPException, Path, Query, Response
 from pydantic import BaseModel
 from sse_starlette import EventSourceResponse
 
+from api.explained import Explainer
 from api.feed import Feed
 from api.filters import Filter, Kind
 from api.health import Readiness, readiness
@@ -33,7 +34,7 @@ class Alive(BaseModel):
     status: str = "alive"
 
 
-def build(settings: Settings, feed: Feed, reader: TopicReader) -> APIRouter:
+def build(settings: Settings, feed: Feed, reader: TopicReader, explainer: Explainer) -> APIRouter:
     """All routes, bound to this process's feed."""
     router = APIRouter(
         responses={422: {"model": Problem, "description": "A parameter is wrong"}},
@@ -54,6 +55,9 @@ def build(settings: Settings, feed: Feed, reader: TopicReader) -> APIRouter:
         game: Annotated[frozenset[GameId], _ANY] = frozenset(),
         market: Annotated[frozenset[Market], _ANY] = frozenset(),
         event: Annotated[frozenset[Kind], _ANY] = frozenset(),
+        explain: Annotated[
+            bool, Query(description="Predictions say why: `explanation`, or `unexplained`")
+        ] = False,
         last_event_id: Annotated[
             str | None, Query(max_length=64, description="For clients that cannot set headers")
         ] = None,
@@ -63,7 +67,11 @@ def build(settings: Settings, feed: Feed, reader: TopicReader) -> APIRouter:
         wanted = Filter(games=game, markets=market, kinds=event)
         return EventSourceResponse(
             # A browser that reconnects by itself repeats the first address but a newer header.
-            feed.stream(wanted, last_event_id_header or last_event_id),
+            feed.stream(
+                wanted,
+                last_event_id_header or last_event_id,
+                explainer if explain else None,
+            ),
             ping=0,  # the feed has heartbeats of its own
             send_timeout=settings.api.send_timeout_seconds,
         )

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from api.board import Game
 from api.snapshot import Rules
-from schemas.decisions import Alert, Prediction, Refusal, Stake
+from schemas.decisions import Alert, Prediction, Refusal, Role, Stake
 from schemas.events import LineMovement, QuoteStatus
 from schemas.markets import PRICED_BY, SIDES, GameStatus, Market, Side, Target
 
@@ -25,6 +25,8 @@ class ModelRow(BaseModel):
     """What the model said, and as of when."""
 
     version: str
+    role: Role
+    """`challenger` where an experiment has given it the game."""
     as_of_us: int
     position: int
     line: float | None
@@ -92,7 +94,8 @@ _ROW_EXAMPLE: dict[str, Any] = {
             "odds_age_ms": 4200,
             "books": 9,
             "model": {
-                "version": "moneyline-3",
+                "version": "3-1f2e3d4c",
+                "role": "champion",
                 "as_of_us": 1784580000000000,
                 "position": 812,
                 "line": None,
@@ -154,6 +157,8 @@ class GameDetail(BaseModel):
     """The newest of every book and market."""
     predictions: list[Prediction]
     """The latest ones, oldest first."""
+    shadows: list[Prediction]
+    """The newest that challengers said beside them, in a shadow: nothing to bet on."""
     signals: list[Alert]
     """The latest alerts that are no locks, oldest first."""
 
@@ -189,6 +194,7 @@ def detail(game: Game, now_us: int, rules: Rules) -> GameDetail:
         game=game_row(game, now_us, rules),
         quotes=[game.lines[key] for key in sorted(game.lines, key=lambda key: (key[1], key[0]))],
         predictions=list(game.history),
+        shadows=[game.shadows[target] for target in Target if target in game.shadows],
         signals=list(game.signals),
     )
 
@@ -244,6 +250,7 @@ def _model_row(prediction: Prediction, runs: Prediction | None) -> ModelRow:
     total = prediction.target is Target.TOTAL
     return ModelRow(
         version=prediction.model_version,
+        role=prediction.role,
         as_of_us=prediction.as_of_us,
         position=prediction.position,
         line=prediction.line,

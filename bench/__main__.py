@@ -12,6 +12,7 @@ from bench import (
     offline,
     score,
     startup,
+    swap,
     train,
 )
 
@@ -26,6 +27,7 @@ BENCHMARKS = {
     "kelly": kelly.main,
     "train": train.main,
     "gate": gate.main,
+    "swap": swap.main,
 }
 
 for name in sys.argv[1:] or BENCHMARKS:

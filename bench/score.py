@@ -1,7 +1,8 @@
 """Score flow, Kafka to Kafka, against the same flow that only consumes, decodes and produces.
 
 Both read the same events from a real broker through the same source, decoder and sink. The
-reference writes each event back as one message. Rounds alternate; medians are compared.
+reference writes each event back as one message. Rounds alternate; medians are compared. `shadow` is
+our flow with a challenger of every target beside its champion.
 """
 
 import tempfile
@@ -29,7 +30,7 @@ from flows.steps.records import Outgoing, Record
 from flows.steps.score import Scorer
 from flows.training import train_from_archives
 from flows.worker import run
-from schemas.settings import Settings
+from schemas.settings import AbSettings, Settings
 from schemas.topics import INPUTS, Topic
 
 EVENTS = 60_000
@@ -104,9 +105,10 @@ def main() -> None:
     stack.up(settings)
     settings = stack.resolve(settings)
     archive = prepare_archive(settings)
-    models = [
-        one.model for one in train_from_archives([archive], None, settings, 1, lambda _: None)
-    ]
+    models, others = (
+        [one.model for one in train_from_archives([archive], None, settings, seed, lambda _: None)]
+        for seed in (1, 2)
+    )
     prefix = f"bench.{time.time_ns()}."
     settings = settings.model_copy(
         update={"kafka": settings.kafka.model_copy(update={"prefix": prefix})}
@@ -116,20 +118,22 @@ def main() -> None:
     events = replay(
         records, ConfirmedProducer(settings.kafka), Pace(None, time.monotonic, time.sleep)
     )
-    scorer = Scorer(settings, models)
-    ours, reference = [], []
+    tried = settings.model_copy(update={"ab": AbSettings(mode="shadow")})
+    scorer, beside = Scorer(settings, models), Scorer(tried, models, others)
+    ours, reference, shadow = list[float](), list[float](), list[float]()
     for _ in range(ROUNDS):
         watch = Stopwatch(events)
         reference.append(_rate(_reference_flow(settings, watch), watch))
-        watch = Stopwatch(events)
-        flow = score_flow(
-            settings,
-            _FiniteSource(settings, watch),
-            KafkaSink(settings.kafka),
-            FeatureSink(settings.redis),
-            scorer,
-        )
-        ours.append(_rate(flow, watch))
+        for one, rates in ((scorer, ours), (beside, shadow)):
+            watch = Stopwatch(events)
+            flow = score_flow(
+                settings,
+                _FiniteSource(settings, watch),
+                KafkaSink(settings.kafka),
+                FeatureSink(settings.redis),
+                one,
+            )
+            rates.append(_rate(flow, watch))
     Result(
         name="score",
         ours=round(median(ours), 1),
@@ -140,6 +144,8 @@ def main() -> None:
             "events": events,
             "rounds_ours": [round(rate, 1) for rate in ours],
             "rounds_reference": [round(rate, 1) for rate in reference],
+            "shadow": round(median(shadow), 1),
+            "shadow_of_ours": round(median(shadow) / median(ours), 3),
             "data": archive.name,
         },
     ).write()

@@ -1,7 +1,7 @@
 """`steamline ab`: two model versions on the same games, and how many games it takes."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,25 +12,24 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Compare two model versions on live games.", no_args_is_help=True)
 
-Share = Annotated[
-    float, typer.Option(min=0.01, max=0.99, help="Of a split: B's share of the games.")
-]
-
 
 @app.command()
 def report(
     archive: Annotated[
         list[Path], typer.Option(help="Archive with games and predictions; may be given again.")
     ],
-    a: Annotated[str, typer.Option("--a", help="Model version, as on its predictions.")],
-    b: Annotated[str, typer.Option("--b", help="The other one.")],
     target: Annotated[Target, typer.Option(help="What both predict.")] = Target.MONEYLINE,
-    mode: Annotated[
-        Literal["shadow", "split"],
-        typer.Option(help="shadow: both spoke about every game; split: a hash dealt the games."),
-    ] = "shadow",
-    experiment: Annotated[str, typer.Option(help="Of a split: its name, which is hashed.")] = "",
-    share: Share = 0.5,
+    experiment: Annotated[
+        str | None, typer.Option(help="STEAMLINE_AB_EXPERIMENT of then; without it the newest.")
+    ] = None,
+    a: Annotated[
+        str | None,
+        typer.Option("--a", help="Champion's version, as on its predictions; else the newest."),
+    ] = None,
+    b: Annotated[
+        str | None,
+        typer.Option("--b", help="Challenger's version. With --a outside of an experiment too."),
+    ] = None,
     until: Annotated[
         str | None,
         typer.Option(
@@ -41,19 +40,21 @@ def report(
         bool, typer.Option("--json", help="One JSON document on standard output.")
     ] = False,
 ) -> None:
-    """Log-loss, growth and closing line value of B beside A, with intervals."""
+    """Log-loss, growth and closing line value of the challenger (B) beside the champion (A), with
+    intervals: of an experiment as its messages record it, or of any two versions that spoke about
+    the same games."""
     import json
 
     from cli.moments import moment
-    from flows.ab import ab_report
-    from models.evaluation.ab_report import Trial, document
+    from flows.ab import Asked, ab_report
+    from models.evaluation.ab_report import document
     from models.evaluation.document import plain
     from schemas.settings import Settings
     from schemas.time import to_us
 
-    trial = Trial(target.value, a, b, mode, experiment, share)
     until_us = to_us(moment("--until", until)) if until else None
-    found = ab_report(archive, Settings.read(), trial, until_us)
+    asked = Asked(target, experiment, a, b)
+    found = ab_report(archive, Settings.read(), asked, until_us)
     if as_json:
         print(json.dumps(plain(document(found)), indent=2, allow_nan=False))
     else:
@@ -62,7 +63,12 @@ def report(
 
 def _show(found: "Comparison") -> None:
     loss = found.log_loss
-    print(f"{found.trial.target}, {found.trial.mode}: {loss.games} games, {loss.days} days")
+    trial = found.trial
+    about = f"{trial.experiment} ({trial.mode})" if trial.experiment else trial.mode
+    print(f"{trial.target}, {about}: {loss.games} games, {loss.days} days")
+    print(f"A {trial.a}, B {trial.b}")
+    if trial.others:
+        print(f"  not compared, name them with --a and --b: {', '.join(trial.others)}")
     print(f"log-loss, B less A   {loss.difference:+.5f}  (below 0: B is better)")
     print(f"  looked at once     {loss.interval.low:+.5f} to {loss.interval.high:+.5f}")
     print(f"  at any time        {loss.always.low:+.5f} to {loss.always.high:+.5f}")
@@ -75,7 +81,7 @@ def _show(found: "Comparison") -> None:
             f"{bets.clv_interval.high:+.4f}), known for {bets.clv_known:.0%} of the bets"
         )
     if found.strays:
-        print(f"{found.strays} games left out: another model spoke than the hash says")
+        print(f"{found.strays} games left out: both models spoke about them")
     if loss.settled is not None:
         print(f"settled: {loss.settled.upper()} is better")
     elif found.needed is not None:

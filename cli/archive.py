@@ -55,7 +55,8 @@ def run(
     settings = resolve(Settings.read())
     root = _root(settings, folder)
     stop = asked_to_stop()
-    ensure_topics(settings.kafka)
+    if not ensure_topics(settings.kafka, stop.is_set):
+        return
     done = archive(settings, root, once, stop.is_set, accept_loss, _meter(settings.archive))
     written = {
         topic.value: {"rows": one.rows, "apart": one.apart, "files": one.files, "bytes": one.bytes}

@@ -1,8 +1,12 @@
 """`steamline run curate`: the topics into Postgres."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from flows.curate import Account
+    from schemas.settings import Settings
 
 
 def curate(
@@ -23,18 +27,43 @@ def curate(
     from flows.connectors.kafka import ConfirmedProducer
     from flows.connectors.migrations import migrate
     from flows.connectors.topics import ensure_topics
-    from flows.curate import curate_topics
+    from flows.curate import Account, curate_topics
     from flows.garbage import rest_the_collector
     from schemas.settings import Settings
 
     log_times()
     settings = resolve(Settings.read())
+    account = Account()
+    _serve(account, settings)
     migrate(settings.postgres)
-    ensure_topics(settings.kafka)
     stop = asked_to_stop()
+    if not ensure_topics(settings.kafka, stop.is_set):
+        return
     rest_the_collector()
     done = asyncio.run(
-        curate_topics(settings, ConfirmedProducer(settings.kafka), stop.is_set, once, accept_gap)
+        curate_topics(
+            settings,
+            ConfirmedProducer(settings.kafka),
+            stop.is_set,
+            once,
+            accept_gap,
+            account=account,
+        )
     )
     if as_json:
         print(json.dumps({"new": dict(done.new), "refused": dict(done.refused)}))
+
+
+def _serve(account: "Account", settings: "Settings") -> None:
+    """Metrics on the port that is set, if one is."""
+    ours = settings.curate
+    if ours.metrics_port is None:
+        return
+    import logging
+
+    from flows.connectors.curate_metrics import CurateMetrics
+    from flows.connectors.metrics import serve
+
+    registry = CurateMetrics(account, settings.kafka).registry
+    port = serve(registry, ours.metrics_host, ours.metrics_port, "STEAMLINE_CURATE_METRICS_PORT")
+    logging.getLogger(__name__).info("metrics: http://%s:%d/metrics", ours.metrics_host, port)

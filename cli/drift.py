@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.games import Archives, Postgres, games
+
 if TYPE_CHECKING:
     from models.evaluation.monitor import DriftReport
 
@@ -18,10 +20,8 @@ def _group() -> None:
 
 @app.command()
 def report(
-    archive: Annotated[
-        list[Path],
-        typer.Option(help="Archive with games and, for results, predictions; may be given again."),
-    ],
+    archive: Archives = None,
+    postgres: Postgres = False,
     from_: Annotated[
         str | None,
         typer.Option(
@@ -59,13 +59,13 @@ def report(
     settings = resolve(Settings.read())
     until_us = to_us(moment("--until", until)) if until else None
     first = moment("--from", from_).date() if from_ else None
-    with stages("drift") as tell:
+    with stages("drift") as tell, games(archive, postgres, settings) as archives:
         tell("models")
         models = Registry.of(settings).nearest()
-        found = drift_report(archive, settings, models, first, until_us, tell)
+        found = drift_report(archives, settings, models, first, until_us, tell)
     if html is not None:
         facts = [
-            ("Archives", ", ".join(map(str, archive))),
+            ("Games", ", ".join([*map(str, archive or []), *(["Postgres"] if postgres else [])])),
             ("Models", ", ".join(f"{one.card.target} {one.version}" for one in models)),
         ]
         html.parent.mkdir(parents=True, exist_ok=True)

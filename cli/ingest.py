@@ -55,14 +55,14 @@ def ingest(
     found = sources(settings, frozenset(source or ()), played=from_ is not None)
     for name, why in found.off.items():
         log.info("%s is off: %s", name, why)
-    ensure_topics(settings.kafka)
+    asked = asked_to_stop()
+    if not ensure_topics(settings.kafka, asked.is_set):
+        return
     ours = Ingest(settings, found, ConfirmedProducer(settings.kafka))
     _serve(ours, settings.ingest)
 
     def now_us() -> int:
         return time.time_ns() // 1_000
-
-    asked = asked_to_stop()
 
     async def live() -> None:
         stop, loop = asyncio.Event(), asyncio.get_running_loop()
@@ -82,7 +82,7 @@ def ingest(
     if as_json:
         print(json.dumps(summary))
     else:
-        _print(ours)
+        print_summary(ours)
     if once and any(outcome == "failed" for _, outcome in ours.looks.done):
         print("error: not every source answered", file=sys.stderr)
         raise typer.Exit(1)
@@ -103,7 +103,8 @@ def _serve(ours: "Ingest", settings: "IngestSettings") -> None:
     logging.getLogger(__name__).info("metrics: http://%s:%d/metrics", host, port)
 
 
-def _print(ours: "Ingest") -> None:
+def print_summary(ours: "Ingest") -> None:
+    """A line a source, and what waits and what is wrong."""
     counts = ours.intake.counts
     for feed in ours.sources.on:
         name = feed.source

@@ -13,6 +13,7 @@ from cli import (
     api,
     archive,
     audit,
+    backfill,
     context,
     curate,
     data,
@@ -24,6 +25,7 @@ from cli import (
     kelly,
     leakcheck,
     model,
+    monitor,
     odds,
     parity,
     score,
@@ -56,7 +58,9 @@ app.add_typer(settlement.app, name="settlement")
 score.app.command("context")(context.publish)
 score.app.command("curate")(curate.curate)
 score.app.command("settle")(settle.settle)
+score.app.command("monitor")(monitor.monitor)
 app.command("ingest")(ingest.ingest)
+app.command("backfill")(backfill.backfill)
 app.command("api")(api.api_command)
 app.command("kelly")(kelly.kelly)
 app.command("stop")(stop.stop)

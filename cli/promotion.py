@@ -1,16 +1,20 @@
 """`steamline model list|show|compare|promote|rollback`: the versions, and which of them scores."""
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.games import Archives, Postgres, games
 from schemas.errors import ModelRefused
 from schemas.markets import Target
 
 if TYPE_CHECKING:
-    from models.registry import Logged, Registry, Version
+    from models.provenance import Logged
+    from models.registry import Registry, Version
+    from schemas.settings import Settings
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 Targets = Annotated[
@@ -116,10 +120,8 @@ def compare(
 
 def promote(
     version: Annotated[str, typer.Argument(help=WHICH)] = "challenger",
-    archive: Annotated[
-        list[Path] | None,
-        typer.Option(help="Games that the gate judges on; may be repeated."),
-    ] = None,
+    archive: Archives = None,
+    postgres: Postgres = False,
     target: Targets = None,
     force: Annotated[bool, typer.Option("--force", help="Past the gate; needs --reason.")] = False,
     reason: Annotated[str, typer.Option(help="Why by force; kept with the version.")] = "",
@@ -137,14 +139,16 @@ def promote(
 
     if force and not reason.strip():
         raise typer.BadParameter("--force needs --reason: it is kept with the version")
-    if force == bool(archive):
-        raise typer.BadParameter("give --archive, on which the gate judges, or else --force")
+    if force == bool(archive or postgres):
+        raise typer.BadParameter(
+            "give games on which the gate judges (--archive, --postgres), or else --force"
+        )
     settings = resolve(Settings.read())
     registry = _registry()
     found = []
-    evidence = promotion.Evidence(archive or [], settings)
     candidates = _found(registry, target, version)
-    with stages("promote") as tell:
+    with stages("promote") as tell, _to_judge_on(archive, postgres, settings) as archives:
+        evidence = promotion.Evidence(archives, settings)
         for one in candidates:
             about: dict[str, Any] = {"target": one.target, "version": one.name}
             if force:
@@ -188,6 +192,13 @@ def rollback(target: Targets = None, as_json: Json = False) -> None:
         return
     for one in back:
         print(f"{one.target} {one.name} is the champion again, stakes {_standing(one)}")
+
+
+def _to_judge_on(
+    archive: list[Path] | None, postgres: bool, settings: "Settings"
+) -> AbstractContextManager[list[Path]]:
+    """Nothing where a person's word is enough."""
+    return games(archive, postgres, settings) if archive or postgres else nullcontext([])
 
 
 def _registry() -> "Registry":

@@ -20,6 +20,9 @@ def quality(
     far: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Probability at which a book disagrees.")
     ] = 0.03,
+    to_postgres: Annotated[
+        bool, typer.Option("--to-postgres", help="Keep the figures in the table data_quality too.")
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON document on standard output.")
     ] = False,
@@ -32,8 +35,11 @@ def quality(
     found = report(archive, Settings.read(), far)
     told = summary(found.quality)
     categories = by_category(found.coverage)
+    kept = _keep(found) if to_postgres else None
     if not as_json:
         _tables(archive, found, told, categories)
+        if kept is not None:
+            print(f"{kept['figures']:,} figures in Postgres, {kept['changed']:,} new or changed")
         return
     document = {
         "archive": str(archive),
@@ -48,8 +54,24 @@ def quality(
         "books": _rows(found.quality.books),
         "far": _rows(found.quality.far),
         "by_game": _rows(found.quality.games),
+        **({} if kept is None else {"postgres": kept}),
     }
     print(json.dumps(document, indent=2))
+
+
+def _keep(found: "Report") -> dict[str, int]:
+    from datetime import UTC, datetime
+
+    from deploy.stack import resolve
+    from flows.connectors.migrations import migrate
+    from flows.connectors.quality_table import put
+    from models.measurements import measurements
+    from schemas.settings import Settings
+
+    postgres = resolve(Settings.read()).postgres
+    migrate(postgres)
+    figures = list(measurements(found.quality, found.known))
+    return {"figures": len(figures), "changed": put(postgres, figures, datetime.now(UTC))}
 
 
 def _rows(frame: "pl.DataFrame") -> list[dict[str, Any]]:

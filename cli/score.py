@@ -26,7 +26,7 @@ def score(
     from flows.connectors.kafka import SCORE_GROUP, KafkaSink, KafkaSource
     from flows.connectors.redis import FeatureSink
     from flows.connectors.topics import ensure_topics
-    from flows.models import ModelWatch, current_models
+    from flows.models import ModelWatch, current_challengers, current_models
     from flows.score import score_flow
     from flows.steps.score import Scorer
     from flows.worker import run
@@ -37,11 +37,12 @@ def score(
     log_times()
     settings = resolve(Settings.read())
     models = current_models(settings)
-    scorer = Scorer(settings, models)
+    challengers = current_challengers(settings)
+    scorer = Scorer(settings, models, challengers)
     ensure_topics(settings.kafka)
     stop = asked_to_stop()
     meter = _meter(settings.score)
-    watch = ModelWatch(Registry.of(settings), scorer, models, meter)
+    watch = ModelWatch(Registry.of(settings), scorer, models, meter, challengers)
     Thread(
         target=watch.follow, args=(settings.mlflow.poll_seconds, stop), name="models", daemon=True
     ).start()

@@ -47,9 +47,12 @@ def watch(
         archive,
         settings,
         registry,
-        lambda trained: introduce(
-            registry, trained, seed, settings.watch.window_days, Evidence(archive, settings)
-        ),
+        lambda trained: [
+            (one.version, one.became)
+            for one in introduce(
+                registry, trained, seed, settings.watch.window_days, Evidence(archive, settings)
+            )
+        ],
         lambda: time.time_ns() // 1_000,
         seed,
     )

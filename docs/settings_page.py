@@ -17,6 +17,7 @@ PAGE = Path(__file__).parent / "settings.md"
 
 TITLES = {
     "mlflow": "MLflow",
+    "ab": "A/B",
     "api": "API",
     "mlbstats": "MLB Stats",
     "oddsapi": "The Odds API",

@@ -16,10 +16,11 @@ from flows.connectors.files import sole, write_text
 from flows.connectors.live import LiveTopic, Rolled
 from flows.connectors.manifest import NAME
 from flows.connectors.parquet import LIVE
-from flows.connectors.tail import Tail
+from flows.connectors.reading import Mend, Stopped
+from flows.connectors.topic_reader import Lane, Positions, TopicReader
 from flows.steps.decode import DecodeRules
 from flows.steps.records import Record
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, OffsetOutOfRange
 from schemas.settings import ArchiveSettings, Settings
 from schemas.topics import Topic
 
@@ -28,8 +29,15 @@ log = logging.getLogger(__name__)
 ARCHIVE_GROUP = "steamline-archive"
 """Consumer group under which the archive shows its progress."""
 
-LOOK_SECONDS = 30.0
-"""Between looks for partitions that were added."""
+READ_SECONDS = 0.2
+"""A batch is as much as has come in this time, or this many records."""
+_BATCH = 10_000
+_MEND = Mend(
+    "archived",
+    "`--accept-loss` goes on behind them and keeps count of what is missing; an archive in a new "
+    "folder leaves this one as it is",
+    "begin an archive in a new folder",
+)
 
 
 class Meter(Protocol):
@@ -66,35 +74,45 @@ def archive(
 ) -> dict[Topic, Rolled]:
     """Follow the topics until told to stop, or to the end they have now; what was written.
 
-    Whatever was read is on disk when it returns. Raises OffsetOutOfRange where Kafka has no longer
-    what comes next, Unwritable where the disk takes no more, ConfigError for a folder of another
-    archive.
+    Whatever was read is on disk when it returns, or when it raises OffsetOutOfRange: Kafka has no
+    longer what comes next. Raises Unwritable where the disk takes no more, ConfigError for a folder
+    of another archive.
     """
     meter = meter or Unmetered()
     with sole(root, "run"):
         _require_own(root)
         topics = {topic: LiveTopic(root, topic, _rules(settings), clock) for topic in Topic}
-        known = {topic: live.next_offsets() for topic, live in topics.items()}
-        tail = Tail(settings.kafka, topics, ARCHIVE_GROUP)
+        reader = TopicReader(settings.kafka, tuple(topics), ARCHIVE_GROUP, _MEND, stopping=stopping)
         try:
-            _claim(root, Origin(cluster=tail.cluster, prefix=settings.kafka.prefix))
-            tail.begin(known, accept_loss)
-            for (topic, partition), offset in tail.start.items():
-                lost = offset - known[topic].get(partition, offset)
-                topics[topic].begin(partition, offset, lost)
-            return _follow(settings.archive, topics, tail, once, stopping, meter, clock)
+            _claim(root, Origin(cluster=reader.cluster(), prefix=settings.kafka.prefix))
+            known = {
+                lane: at for live in topics.values() for lane, at in _reached(reader, live).items()
+            }
+            reader.begin(known, accept_loss=accept_loss)
+            for lane, at in reader.at.items():
+                lost = at - known.get(lane, at)
+                topics[reader.topics[lane.topic]].begin(lane.partition, at, lost)
+            return _follow(settings.archive, topics, reader, once, stopping, meter)
+        except Stopped:
+            return {}
         finally:
-            tail.close()
+            reader.close()
+
+
+def _reached(reader: TopicReader, live: LiveTopic) -> Positions:
+    return {
+        Lane(reader.names[live.topic], partition): at
+        for partition, at in live.next_offsets().items()
+    }
 
 
 def _follow(
     settings: ArchiveSettings,
     topics: dict[Topic, LiveTopic],
-    tail: Tail,
+    reader: TopicReader,
     once: bool,
     stopping: Callable[[], bool],
     meter: Meter,
-    clock: Callable[[], float],
 ) -> dict[Topic, Rolled]:
     done: dict[Topic, Rolled] = {}
 
@@ -102,13 +120,18 @@ def _follow(
         written = topics[topic].roll()
         if written is not None:
             meter.rolled(topic, written)
-            tail.commit(topic, topics[topic].next_offsets())
+            reader.show(_reached(reader, topics[topic]))
             done[topic] = written.after(done.get(topic))
 
-    look_at = clock() + LOOK_SECONDS
-    log.info("archiving %d partitions", len(tail.start))
-    while not stopping() and not (once and tail.reached_end()):
-        records = tail.poll(settings.roll_rows)
+    log.info("archiving %d partitions", len(reader.at))
+    while not stopping() and not (once and reader.at_end()):
+        try:
+            records = reader.read(min(settings.roll_rows, _BATCH), READ_SECONDS)
+        except OffsetOutOfRange:
+            # What waits here may be gone from Kafka too by the next start.
+            for topic in topics:
+                roll(topic)
+            raise
         meter.read(records)
         by_topic: dict[Topic, list[Record]] = {topic: [] for topic in topics}
         for record in records:
@@ -118,10 +141,8 @@ def _follow(
         for topic, live in topics.items():
             if _due(settings, *live.waiting):
                 roll(topic)
-        if clock() >= look_at:
-            for topic, partition in tail.grown():
-                topics[topic].begin(partition, tail.start[topic, partition])
-            look_at = clock() + LOOK_SECONDS
+        for lane in reader.grown():
+            topics[reader.topics[lane.topic]].begin(lane.partition, reader.at[lane])
     for topic in topics:
         roll(topic)
     return done

@@ -142,8 +142,9 @@ def _of_day(table: Table, row: Row, day: date) -> bool:
 
 def _read(settings: Settings, topics: list[Topic]) -> Iterator[list[Record]]:
     """Batches, from the topics' beginning to their end."""
-    reader = TopicReader(settings.kafka, topics, GROUP, {}, "run the audit again")
+    reader = TopicReader(settings.kafka, topics, GROUP)
     try:
+        reader.begin({})
         while not reader.at_end():
             if some := reader.read(_BATCH, 1.0):
                 yield some

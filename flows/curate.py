@@ -13,8 +13,9 @@ away the batch waits, and Kafka keeps what has not been read.
 import asyncio
 import json
 import logging
+import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -22,13 +23,15 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from flows.connectors.parquet import ArchiveRecord, read_archive
 from flows.connectors.postgres import DOWN, REFUSED, NotAlone, Store
-from flows.connectors.reading import Complaints
-from flows.connectors.topic_reader import Positions, TopicReader
+from flows.connectors.reading import Complaints, Mend, Stopped
+from flows.connectors.topic_reader import Lane, Positions, TopicReader
 from flows.steps.curate import REFUSED_BY_DATABASE, Load, Prepared, letter_of, prepare
 from flows.steps.decode import DecodeRules
 from flows.steps.records import Outgoing, Record
+from flows.steps.rows import TABLES
 from schemas.errors import RejectedEvent
 from schemas.settings import Settings
+from schemas.time import US_PER_SECOND
 from schemas.topics import Topic
 from schemas.wire import SCHEMA_VERSION
 
@@ -40,7 +43,11 @@ READ_SECONDS = 0.2
 """A batch is as much as has come in this time."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
 """Between tries to reach Postgres."""
-MEND = "run `steamline run curate --accept-gap` once to go on without them"
+_MEND = Mend(
+    "read",
+    "run `steamline run curate --accept-gap` once to go on without them",
+    "run `steamline run curate --accept-gap` once to load it from its beginning",
+)
 
 T = TypeVar("T")
 
@@ -50,10 +57,6 @@ class Letters(Protocol):
 
     def send(self, message: Outgoing) -> None: ...
     def confirm(self) -> None: ...
-
-
-class Stopped(Exception):
-    """Asked to end while waiting; what was not committed is read again next time."""
 
 
 class Batch(NamedTuple):
@@ -67,18 +70,68 @@ def rules_of(settings: Settings) -> DecodeRules:
     return replace(DecodeRules.of(settings), books=None)
 
 
+def _now_us() -> int:
+    return time.time_ns() // 1_000
+
+
+class Account:
+    """What became of the records, and whether Postgres answers; read from other threads."""
+
+    def __init__(self, clock_us: Callable[[], int] = _now_us) -> None:
+        self._clock_us = clock_us
+        self.records: Counter[Topic] = Counter()
+        """Done with, whatever became of them."""
+        self.new: Counter[str] = Counter()
+        """Rows that were not there before, by table."""
+        self.repeats: Counter[str] = Counter()
+        """Rows that were there already, by table."""
+        self.refused: Counter[str] = Counter()
+        """Dead letters by reason."""
+        self.batches = 0
+        self.committed_us: int | None = None
+        self.away_us: int | None = clock_us()
+        """Since when Postgres has not answered; none while it does."""
+        self.covered: Positions = {}
+        """How far the database holds the topics."""
+
+    def committed(self, batch: "Batch", load: Load, new: Mapping[str, int] | None) -> None:
+        """new: by table; none where the answer to the commit was lost, so that nobody knows."""
+        self.batches += 1
+        self.committed_us = self._clock_us()
+        self.covered = self.covered | batch.ends
+        self.records.update(record.topic for record in batch.records)
+        if new is not None:
+            self.new.update(new)
+            for topic, entries in load.entries.items():
+                name = TABLES[topic].name
+                self.repeats[name] += len(entries) - new.get(name, 0)
+
+    def answered(self) -> None:
+        self.away_us = None
+
+    def gone(self) -> None:
+        if self.away_us is None:
+            self.away_us = self._clock_us()
+
+    @property
+    def away_seconds(self) -> float:
+        since_us = self.away_us
+        return 0.0 if since_us is None else (self._clock_us() - since_us) / US_PER_SECOND
+
+
 class Curator:
     """Brings batches into the store, come what may; counts what became of them."""
 
     def __init__(
-        self, store: Store, letters: Letters | None, stopping: Callable[[], bool] = lambda: False
+        self,
+        store: Store,
+        letters: Letters | None,
+        stopping: Callable[[], bool] = lambda: False,
+        account: Account | None = None,
     ) -> None:
         self._store, self._letters, self._stopping = store, letters, stopping
         self._complain = Complaints()
-        self.new: Counter[str] = Counter()
-        """Rows that were not there before, by table."""
-        self.refused: Counter[str] = Counter()
-        """Dead letters by reason."""
+        self.account = account or Account()
 
     async def bring(self, batch: Batch, begins: Positions) -> None:
         """Returns once rows and positions are committed and dead letters confirmed.
@@ -89,8 +142,8 @@ class Curator:
         load = batch.prepared.load
         while True:
             try:
-                self.new.update(await self._commit(load, begins, batch.ends))
-                return
+                new = await self._commit(load, begins, batch.ends)
+                break
             except REFUSED:
                 refused = await self.patiently(lambda load=load: self._store.refused(load))  # type: ignore[misc]
                 await self._send(
@@ -103,19 +156,22 @@ class Curator:
                 load = load.without(refused)
                 if not refused:
                     # Somebody had taken away what rows refer to; it has been looked up anew.
-                    self.new.update(await self._commit(load, begins, batch.ends))
-                    return
+                    new = await self._commit(load, begins, batch.ends)
+                    break
+        self.account.committed(batch, load, new)
 
-    async def _commit(self, load: Load, begins: Positions, ends: Positions) -> dict[str, int]:
-        """Once, even where the answer to a commit was lost."""
+    async def _commit(
+        self, load: Load, begins: Positions, ends: Positions
+    ) -> dict[str, int] | None:
+        """Once, even where the answer to a commit was lost: then none."""
         tried = False
 
-        async def commit() -> dict[str, int]:
+        async def commit() -> dict[str, int] | None:
             nonlocal tried
             if tried and ends:
                 stored = await self._store.positions()
                 if all(stored.get(lane) == at for lane, at in ends.items()):
-                    return {}
+                    return None
             tried = True
             return await self._store.commit(load, begins, ends)
 
@@ -127,12 +183,15 @@ class Curator:
         while True:
             try:
                 await self._store.open()
-                return await question()
+                answer = await question()
+                self.account.answered()
+                return answer
             except NotAlone as other:
                 self._complain("waiting: %s", other)
             except DOWN as down:
                 self._complain("waiting for Postgres: %s: %s", type(down).__name__, down)
                 self._store.drop()
+                self.account.gone()
             if self._stopping():
                 raise Stopped
             await asyncio.sleep(pause)
@@ -141,7 +200,7 @@ class Curator:
     async def _send(self, letters: Iterable[Outgoing]) -> None:
         some = list(letters)
         for letter in some:
-            self.refused[json.loads(letter.value)["reason"]] += 1
+            self.account.refused[json.loads(letter.value)["reason"]] += 1
         if some and self._letters is not None:
             await asyncio.to_thread(self._deliver, self._letters, some)
 
@@ -159,23 +218,29 @@ async def curate_topics(
     once: bool = False,
     accept_gap: bool = False,
     topics: Sequence[Topic] = tuple(Topic),
-) -> Curator:
+    account: Account | None = None,
+) -> Account:
     """Until asked to stop, or until the current ends of the topics where it is to run `once`.
 
+    What was not committed is read again next time.
     Raises what ends it: OffsetOutOfRange, OtherReader, DeliveryFailed, DependencyDown.
     """
     store = Store(settings.postgres, alone_on=settings.kafka.prefix)
-    curator = Curator(store, letters, stopping)
+    curator = Curator(store, letters, stopping, account)
     reader: TopicReader | None = None
     reading: asyncio.Task[Batch] | None = None
     try:
         stored = await curator.patiently(store.positions)
+        curator.account.covered = stored
         await curator.patiently(lambda: store.note_books(settings.books, settings.sharp_books))
-        reader = await asyncio.to_thread(
-            TopicReader, settings.kafka, topics, CURATE_GROUP, stored, MEND, accept_gap
-        )
+        reader = TopicReader(settings.kafka, topics, CURATE_GROUP, _MEND, stopping=stopping)
+        gone = await asyncio.to_thread(_begin, reader, stored, accept_gap)
         log.info("reading %s on from %d records", settings.kafka.prefix, sum(reader.at.values()))
         next_batch = _Reading(reader, rules_of(settings), settings.curate.batch)
+        if gone:
+            nothing = Batch([], prepare([], rules_of(settings)), dict.fromkeys(gone, 0))
+            await curator.bring(nothing, {lane: stored[lane] for lane in gone})
+            stored = stored | nothing.ends
         reading = asyncio.create_task(asyncio.to_thread(next_batch))
         while not stopping():
             batch = await reading
@@ -183,13 +248,13 @@ async def curate_topics(
             if not batch.records and once and reader.at_end():
                 break
             reading = asyncio.create_task(asyncio.to_thread(next_batch))
-            if batch.records or batch.ends != stored:
-                known = {lane: at for lane, at in stored.items() if lane in batch.ends}
-                before = curator.refused.total()
+            known = {lane: at for lane, at in stored.items() if lane in batch.ends}
+            if batch.records or batch.ends != known:
+                before = curator.account.refused.total()
                 await curator.bring(batch, known)
                 stored = stored | batch.ends
                 reader.show(batch.ends)
-                if curator.refused.total() > before:
+                if curator.account.refused.total() > before:
                     await asyncio.to_thread(reader.extend, Topic.DEAD_LETTERS)
     except Stopped:
         pass
@@ -199,7 +264,18 @@ async def curate_topics(
         if reader is not None:
             reader.close()
         await store.close()
-    return curator
+    return curator.account
+
+
+def _begin(reader: TopicReader, stored: Positions, accept_gap: bool) -> list[Lane]:
+    """Partitions whose positions are to be forgotten, on the user's word that they are gone.
+
+    Forgotten is a position of 0: nobody may delete one, and nobody misses what was never read.
+    """
+    there = set(reader.lanes())
+    known = {lane: at for lane, at in stored.items() if at > 0 or lane in there}
+    reader.begin(known, accept_loss=accept_gap, accept_anew=accept_gap)
+    return reader.gone(known)
 
 
 class _Reading:
@@ -209,6 +285,7 @@ class _Reading:
         self._reader, self._rules, self._most = reader, rules, most
 
     def __call__(self) -> Batch:
+        self._reader.grown()
         records = self._reader.read(self._most, READ_SECONDS)
         return Batch(records, prepare(records, self._rules), dict(self._reader.at))
 
@@ -217,7 +294,7 @@ async def curate_archive(
     settings: Settings,
     root: Path,
     watch: Callable[[Iterable[ArchiveRecord]], Iterable[ArchiveRecord]] = iter,
-) -> Curator:
+) -> Account:
     """The same rows out of an archive, without places on Kafka. Its refused records are counted,
     not sent: they are in the archive still.
 
@@ -232,7 +309,7 @@ async def curate_archive(
         await bring_all(curator, batches(records, settings.curate.batch), rules)
     finally:
         await store.close()
-    return curator
+    return curator.account
 
 
 async def bring_all(curator: Curator, some: Iterator[list[Record]], rules: DecodeRules) -> None:

@@ -81,7 +81,9 @@ def _vectors(data: TrainingSet, rows: np.ndarray) -> Vectors:
     """Of each game the one nearest to its cutoff."""
     at = np.flatnonzero(rows)
     newest = at[np.append(data.game[at][1:] != data.game[at][:-1], True)] if len(at) else at
-    return Vectors([data.game_ids[game] for game in data.game[newest]], data.vectors[newest])
+    return Vectors(
+        [data.game_ids[game] for game in data.game[newest]], data.vectors[newest], data.day[newest]
+    )
 
 
 def _fresh_gains(
@@ -91,7 +93,7 @@ def _fresh_gains(
     if len(data.game_ids) < MIN_GAMES:
         return {}
     try:
-        trained = train_all(data, origin_of(archives, None, settings), _SEED, lambda _: None)
+        trained = train_all(data, origin_of(data, archives, settings), _SEED, lambda _: None)
     except DataMissing:  # games enough, prices not
         return {}
     return {one.model.card.target.value: one.model.gain for one in trained}

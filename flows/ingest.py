@@ -87,7 +87,7 @@ class Ingest:
             asked = feed.requests(league_day(payload.fetched_at_us))
             full = any(one.full for one in asked if one.endpoint == payload.endpoint)
             outcome = self.intake.take(payload, feed.parse, full)
-            self._judge(name, outcome)
+            self.judge(name, outcome)
             games_near = any(
                 0 < start - payload.fetched_at_us < NEAR_US
                 for start in self.intake.schedule.starts_us()
@@ -100,9 +100,10 @@ class Ingest:
 
     def take_cut(self, feed: Feed, cut: TooLong) -> None:
         """An answer beyond the limit."""
-        self._judge(feed.source, self.intake.too_long(cut.payload, str(cut)))
+        self.judge(feed.source, self.intake.too_long(cut.payload, str(cut)))
 
-    def _judge(self, name: str, outcome: Outcome) -> None:
+    def judge(self, name: str, outcome: Outcome) -> None:
+        """Raise or end the alarms that an answer of a source gives reason for."""
         for alarm, reason in (
             (Alarm.PAYLOAD_CHANGED, PAYLOAD_CHANGED),
             (Alarm.OVERSIZED, OVERSIZED),

@@ -15,13 +15,14 @@ from typing import NamedTuple, TypeVar
 import httpx
 
 from flows.connectors.http import Answer, Clock, Poller, TooLong, make_client
-from flows.connectors.recording import record
+from flows.connectors.reading import Stopped
+from flows.connectors.recording import keep
 from flows.ingest import Ingest
 from flows.sources.feeds import Feed
 from flows.sources.schedule import league_day
 from flows.steps.alarms import Alarm
 from flows.steps.polling import PollRules, pause
-from schemas.errors import ConfigError, SourceBusy, SourceUnavailable, SteamlineError
+from schemas.errors import SourceBusy, SourceUnavailable, SteamlineError
 from schemas.settings import IngestSettings
 from schemas.time import US_PER_SECOND
 
@@ -39,10 +40,6 @@ class Rest(NamedTuple):
 
     least: float = 0.0
     most: float = math.inf
-
-
-class _Stopped(Exception):
-    """Asked to end while waiting for an answer."""
 
 
 class Polling:
@@ -126,13 +123,13 @@ class Polling:
         try:
             for request in feed.requests(league_day(self._clock())):
                 try:
-                    answer = await self._unless_stopped(poller.get(request))
+                    answer = await unless_stopped(self._stop, poller.get(request))
                 except TooLong as cut:
                     trouble = str(cut)
                     await self._serially(partial(self._ingest.take_cut, feed, cut))
                 else:
                     await self._serially(partial(self._keep_and_take, feed, answer))
-        except _Stopped:
+        except Stopped:
             return rest
         except SourceBusy as busy:
             looks.done[name, "busy"] += 1
@@ -158,12 +155,7 @@ class Polling:
 
     def _keep_and_take(self, feed: Feed, answer: Answer) -> None:
         if self._record_to is not None:
-            try:
-                record(self._record_to, answer)
-            except OSError as bad:
-                raise ConfigError(
-                    "--record", f"{bad.filename}: {bad.strerror}", "Make room or record elsewhere"
-                ) from None
+            keep(self._record_to, answer)
         self._ingest.take(feed, answer)
 
     async def _listen(self) -> None:
@@ -192,16 +184,17 @@ class Polling:
         except TimeoutError:
             return
 
-    async def _unless_stopped(self, answer: Awaitable[T]) -> T:
-        """An answer of a source that hangs must not hold up the end."""
-        asked = asyncio.ensure_future(answer)
-        stopped = asyncio.ensure_future(self._stop.wait())
-        try:
-            await asyncio.wait((asked, stopped), return_when=asyncio.FIRST_COMPLETED)
-            if not asked.done():
-                raise _Stopped
-            return asked.result()
-        finally:
-            for task in (asked, stopped):
-                if not task.done():
-                    task.cancel()
+
+async def unless_stopped(stop: asyncio.Event, answer: Awaitable[T]) -> T:
+    """An answer of a source that hangs must not hold up the end. Raises Stopped."""
+    asked = asyncio.ensure_future(answer)
+    stopped = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait((asked, stopped), return_when=asyncio.FIRST_COMPLETED)
+        if not asked.done():
+            raise Stopped
+        return asked.result()
+    finally:
+        for task in (asked, stopped):
+            if not task.done():
+                task.cancel()

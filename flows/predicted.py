@@ -9,6 +9,7 @@ from flows.connectors.parquet import scan
 from flows.offline import game_day
 from models.boosters.dataset import DECISION_MINUTES
 from models.evaluation.rows import won
+from schemas.decisions import Role
 from schemas.errors import DataMissing
 from schemas.markets import MARKET_OF, Target
 from schemas.time import US_PER_MINUTE
@@ -29,19 +30,29 @@ SAID = pl.Schema(
         "outcome": pl.Float64(),
         "weight": pl.Float64(),
         "simulated": pl.Boolean(),
+        "role": pl.String(),
+        "experiment": pl.String(),
+        "share": pl.Float64(),
+        "best": pl.List(pl.Struct({"side": pl.String(), "price": pl.Float64()})),
+        "completeness": pl.Float64(),
     }
 )
-"""As the rows of a walk-forward (`models.evaluation.rows.OUT_OF_FOLD`), with who said it. outcome
-is null before the game is over, and for a push."""
+"""As the rows of a walk-forward (`models.evaluation.rows.OUT_OF_FOLD`), with who said it, as what
+and of which prices. outcome is null before the game is over, and for a push."""
 
 
-def predicted(archives: Iterable[Path], until_us: int | None = None) -> pl.DataFrame:
-    """Of each game, target and model version the last prediction before each decision time, as in
-    training: a game whose prices move often counts no more than a quiet one. Columns `SAID`.
+def predicted(
+    archives: Iterable[Path], until_us: int | None = None, shadows: bool = False
+) -> pl.DataFrame:
+    """Of each game, target and model in its part the last prediction before each decision time, as
+    in training: a game whose prices move often counts no more than a quiet one. Columns `SAID`.
 
-    until_us: what happened from then on is not known. Raises DataMissing without predictions.
+    until_us: what happened from then on is not known. shadows: also what challengers said beside
+    the champions. Raises DataMissing without predictions.
     """
     found = pl.concat([_of(root, until_us) for root in archives])
+    if not shadows:
+        found = found.filter((pl.col("role") == Role.CHAMPION) | pl.col("share").is_not_null())
     if found.is_empty():
         raise DataMissing(
             "no predictions in these archives. Give one that `steamline archive run` keeps"
@@ -62,7 +73,7 @@ def _of(root: Path, until_us: int | None) -> pl.DataFrame:
     )
     left = pl.col("start_time_us") - pl.col("as_of_us")
     reached = [(left >= one * US_PER_MINUTE).cast(pl.Int32) for one in DECISION_MINUTES]
-    key = ("game_id", "target", "model_version")
+    key = ("game_id", "target", "model_version", "role", "experiment", "share")
     rows = (
         said.with_columns(reached=pl.sum_horizontal(reached))
         .filter(pl.col("reached") > 0)
@@ -83,4 +94,7 @@ def _of(root: Path, until_us: int | None) -> pl.DataFrame:
         model=pl.col("probability"),
         outcome=outcome,
         weight=pl.lit(1.0),
+        best=pl.col("best").list.eval(
+            pl.struct(pl.element().struct.field("side"), pl.element().struct.field("price"))
+        ),
     ).select(pl.col(name).cast(kind) for name, kind in SAID.items())

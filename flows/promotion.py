@@ -1,7 +1,7 @@
 """Promotion: the gate is asked, its answer is written down, and only then an alias moves."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,10 +12,11 @@ import polars as pl
 from flows.connectors.manifest import read_manifest
 from flows.training import read_training_set
 from models.boosters.dataset import TrainingSet
+from models.boosters.scoring import TargetModel
 from models.boosters.training import Trained
-from models.boosters.walk_forward import Fold, folds, walk_forward
+from models.boosters.walk_forward import Fold, as_it_is, folds, folds_after, walk_forward
 from models.evaluation.compare import differ
-from models.evaluation.gate import GateRules, Verdict, gate
+from models.evaluation.gate import GateRules, Verdict, gate, refused
 from models.evaluation.rows import decided
 from models.features.catalogue import NAMES
 from models.features.kernel import FeatureSet
@@ -30,6 +31,8 @@ class Evidence:
 
     archives: Sequence[Path]
     settings: Settings
+    until_us: int | None = None
+    """What happened from then on is not known."""
 
     @cached_property
     def simulated(self) -> bool:
@@ -42,7 +45,7 @@ class Evidence:
 
     @cached_property
     def data(self) -> TrainingSet:
-        return read_training_set(self.archives, None, self.settings)
+        return read_training_set(self.archives, self.until_us, self.settings)
 
     def rows(self, version: Version, registry: Registry) -> pl.DataFrame:
         """Out of fold, by models made as this version was made.
@@ -57,12 +60,34 @@ class Evidence:
             self.data, seed, {target: parameters}, [target], self._folds[window_days]
         )
 
+    def since(
+        self, champion: TargetModel, version: Version, registry: Registry
+    ) -> tuple[pl.DataFrame, pl.DataFrame] | None:
+        """Of games later than all that the champion has seen: by models made as the version was
+        made, and by the champion as it is. None where there are none.
+
+        Raises as `rows`.
+        """
+        data = self.data
+        seen = data.day[data.start_us <= champion.card.trained_until_us]
+        newest = int(seen.max()) if len(seen) else int(data.day.min())
+        later = data.day > newest
+        if not later.any():
+            return None
+        parameters, seed, window_days = registry.logged(version).recipe()
+        target = version.target
+        fresh = walk_forward(
+            data, seed, {target: parameters}, [target], folds_after(data, newest, window_days)
+        )
+        return fresh, as_it_is(champion, data, later)
+
 
 def judge(registry: Registry, candidate: Version, evidence: Evidence) -> Verdict:
     """Whether the candidate may move real stakes; written down with it, good or bad.
 
-    A champion that never passed the gate itself is no bar, and one that was made in the same way
-    makes the same rows: then the price alone decides.
+    A champion that never passed the gate itself is no bar, nor is one that could not score. Of one
+    that was made in the same way, a walk-forward would make the same rows: it is held against as it
+    is, on the games since.
     Raises ModelRefused for a model that could not score, DataMissing for too few games.
     """
     model = registry.load(candidate)
@@ -71,19 +96,38 @@ def judge(registry: Registry, candidate: Version, evidence: Evidence) -> Verdict
         raise DataMissing(
             "simulated games say nothing of a model of real ones: name an archive of real games"
         )
+    rules, games = GateRules(), len(evidence.data.game_ids)
+    if games < rules.min_games:
+        raise DataMissing(f"{games} games: the gate needs {rules.min_games} out of sample")
     rows = evidence.rows(candidate, registry)
     champion = registry.find(candidate.target, CHAMPION)
-    against = None
-    if (
-        champion is not None
-        and champion.number != candidate.number
-        and not champion.paper
-        and registry.logged(champion).recipe() != registry.logged(candidate).recipe()
-    ):
-        against = evidence.rows(champion, registry)
-    verdict = gate(rows, against, GateRules())
+    if champion is None or champion.number == candidate.number or champion.paper:
+        verdict = gate(rows, None, rules)
+    elif registry.logged(champion).recipe() != registry.logged(candidate).recipe():
+        verdict = gate(rows, evidence.rows(champion, registry), rules)
+    else:
+        verdict = _against_itself(registry, candidate, champion, evidence, rows)
     registry.note(candidate, {VERDICT: json.dumps(asdict(verdict))}, _metrics(verdict))
     return verdict
+
+
+def _against_itself(
+    registry: Registry,
+    candidate: Version,
+    champion: Version,
+    evidence: Evidence,
+    rows: pl.DataFrame,
+) -> Verdict:
+    """The gate, where candidate and champion were made in the same way."""
+    rules = GateRules()
+    if _of_other_features(registry, champion, FeatureSet.of(evidence.settings).hash):
+        return gate(rows, None, rules)
+    found = evidence.since(registry.load(champion), candidate, registry)
+    if found is None:
+        why = "the champion was made in the same way, and there is no game that it has not seen"
+        return refused(gate(rows, None, rules), why)
+    fresh, old = found
+    return gate(rows, old, rules, fresh)
 
 
 def promote(registry: Registry, candidate: Version, evidence: Evidence) -> Verdict:
@@ -127,30 +171,57 @@ def differences(
     }
 
 
+@dataclass(frozen=True)
+class Introduced:
+    """A version that was just made."""
+
+    version: Version
+    became: str
+    verdict: Verdict | None
+    """None where the gate could not judge it, for want of games."""
+
+    @property
+    def crowned(self) -> bool:
+        """The champion now, its stakes real."""
+        return self.became == CHAMPION
+
+
 def introduce(
     registry: Registry,
     trained: list[Trained],
     seed: int,
     window_days: int | None,
     evidence: Evidence,
-) -> list[tuple[Version, str]]:
-    """Register what was trained, let the gate decide of each, and say what became of it.
+    crown: bool = True,
+    tell: Callable[[str], None] = lambda stage: None,
+) -> list[Introduced]:
+    """Register what was trained as challengers, and ask the gate of each.
 
-    One that the gate cannot judge, for want of games, waits as its target's challenger.
+    crown: what passes is champion at once, else it waits as its target's challenger. So does one
+    that the gate cannot judge. tell: hears of each stage.
     """
+    tell("publish")
     versions = registry.publish(trained, seed, window_days)
     became: dict[str, str] = {}
+    verdicts: dict[str, Verdict] = {}
     for version in versions:
+        tell(f"gate {version.target}")
         try:
-            passed = promote(registry, version, evidence).promote
+            verdict = (promote if crown else judge)(registry, version, evidence)
         except DataMissing as few:
             became[version.target] = f"challenger, not judged: {few}"
-        else:
-            became[version.target] = "champion" if passed else "challenger, refused by the gate"
-    waiting = [version for version in versions if became[version.target] != "champion"]
+            continue
+        verdicts[version.target] = verdict
+        passed = CHAMPION if crown else "challenger, passed the gate"
+        became[version.target] = passed if verdict.promote else "challenger, refused by the gate"
+    waiting = [version for version in versions if became[version.target] != CHAMPION]
     for version in start_on_paper(registry, waiting, evidence.settings):
-        became[version.target] = "champion on paper"
-    return [(version, became[version.target]) for version in versions]
+        _, _, judged = became[version.target].partition(", ")
+        became[version.target] = f"champion on paper, {judged}"
+    return [
+        Introduced(version, became[version.target], verdicts.get(version.target))
+        for version in versions
+    ]
 
 
 def start_on_paper(

@@ -15,15 +15,6 @@ from schemas.markets import Target
 from schemas.settings import Settings
 
 
-def training_fingerprint(
-    archives: Sequence[Path], until_us: int | None, window_days: int | None = None
-) -> str:
-    """Names the data that training on these archives would use."""
-    prints = "+".join(manifest.read_manifest(one).fingerprint[:16] for one in archives)
-    window = "" if window_days is None else f":{window_days}d"
-    return f"{prints}:{until_us or 'all'}{window}"
-
-
 def read_training_set(
     archives: Sequence[Path],
     until_us: int | None,
@@ -42,15 +33,11 @@ def read_training_set(
     return data if window_days is None else newest(data, window_days)
 
 
-def origin_of(
-    archives: Sequence[Path],
-    until_us: int | None,
-    settings: Settings,
-    window_days: int | None = None,
-) -> Origin:
+def origin_of(data: TrainingSet, archives: Sequence[Path], settings: Settings) -> Origin:
+    """archives: those that the data come from."""
     return Origin(
         feature_set=FeatureSet.of(settings).hash,
-        fingerprint=training_fingerprint(archives, until_us, window_days),
+        fingerprint=data.fingerprint,
         simulated=any(manifest.read_manifest(one).simulated for one in archives),
     )
 
@@ -69,9 +56,9 @@ def train_from_archives(
     tune: finds parameters on the training set; without it the standing ones are used.
     Raises DataMissing for archives with too few finished games.
     """
-    origin = origin_of(archives, until_us, settings, window_days)
     tell("features")
     data = read_training_set(archives, until_us, settings, window_days)
+    origin = origin_of(data, archives, settings)
     parameters = None if tune is None else tune(data, origin)
     return train_all(data, origin, seed, lambda target: tell(f"train {target}"), parameters)
 

@@ -13,8 +13,8 @@ from flows.connectors.live import Note, note_of
 from flows.connectors.parquet import arrival, key_columns, live_rows, live_schema, topic_schema
 from flows.connectors.parts import APART as APART_FOLDER
 from flows.connectors.parts import Listing, Part, while_merged
+from flows.connectors.reading import ends_of
 from flows.connectors.rows import APART, REPEAT, REUSED_ID
-from flows.connectors.tail import ends_of
 from flows.holdings import require_archive
 from schemas.errors import DataMissing, DependencyDown
 from schemas.settings import KafkaSettings

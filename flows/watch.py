@@ -1,26 +1,27 @@
 """`steamline model watch`: looks at the models now and then, and trains them when it is time."""
 
 import logging
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import polars as pl
 
 from flows.connectors.model_jobs import ModelJobs, alone
 from flows.predicted import predicted
 from flows.steps.watch import Cause, Job, cause_to_train
 from flows.training import train_from_archives
-from models.boosters.training import Trained
+from flows.training_job import Publish, run_job
 from models.evaluation.drift import DriftRules, degraded, rolling
 from models.evaluation.rows import decided
-from models.registry import Registry, Version
-from schemas.errors import DataMissing, ModelRefused, SteamlineError
+from models.registry import Registry
+from schemas.errors import DataMissing, ModelRefused
 from schemas.settings import Settings
 
 log = logging.getLogger(__name__)
 
-Publish = Callable[[list[Trained]], list[tuple[Version, str]]]
-"""Registers what was trained, and says of each what became of it."""
+SOURCE = "watch"
+"""Who made a model, as `model_runs` has it."""
 
 
 @dataclass
@@ -61,7 +62,7 @@ class Watch:
         self.health.looks += 1
         with alone(self._settings.postgres) as jobs:
             self.health.trained_us = jobs.last_trained_us()
-            worse = self._degraded()
+            worse = self._degraded(self.health.trained_us)
             cause = cause_to_train(
                 self._clock(),
                 self.health.trained_us,
@@ -73,10 +74,12 @@ class Watch:
         self.health.looked_us = self._clock()
         return job
 
-    def _degraded(self) -> list[str]:
+    def _degraded(self, trained_us: int | None) -> list[str]:
         """Targets whose present models did worse than the price, by more than chance.
 
-        Of predictions by these models alone: those of models before them are no reason.
+        Of predictions by these models alone: those of models before them are no reason. Nor are
+        models that were worse when last trained and whose challengers the gate refused, until
+        there are enough games to learn more from.
         """
         try:
             models = self._registry.champions()
@@ -88,36 +91,47 @@ class Watch:
         found = []
         for model in models:
             said = decided(rows, model.card.target.value).filter(model_version=model.version)
-            if not said.is_empty() and degraded(rolling(said, days), rules):
-                found.append(model.card.target.value)
+            if said.is_empty() or not degraded(rolling(said, days), rules):
+                continue
+            target, needed = model.card.target.value, self._settings.watch.retry_games
+            since = said.filter(pl.col("start_us") > (trained_us or 0))["game_id"].n_unique()
+            if since >= needed:
+                found.append(target)
+            else:
+                log.warning(
+                    "%s %s is worse than the market; trained again %d games after the last "
+                    "training, %d so far",
+                    target,
+                    model.version,
+                    needed,
+                    since,
+                )
         return found
 
     def _train(self, jobs: ModelJobs, cause: Cause, worse: Sequence[str]) -> Job:
-        began_us, job_id = self._clock(), uuid.uuid4().hex
         log.info("training: %s", f"{cause} ({', '.join(worse)})" if worse else cause)
         self.health.running = True
-        trained: list[Trained] = []
-        made: list[tuple[Version, str]] = []
         try:
-            trained = train_from_archives(
-                self._archives,
-                None,
-                self._settings,
-                self._seed,
-                lambda stage: log.info("%s", stage),
-                self._settings.watch.window_days,
+            job, _ = run_job(
+                jobs,
+                SOURCE,
+                cause,
+                self._clock,
+                lambda: train_from_archives(
+                    self._archives,
+                    None,
+                    self._settings,
+                    self._seed,
+                    lambda stage: log.info("%s", stage),
+                    self._settings.watch.window_days,
+                ),
+                self._publish,
             )
-            jobs.require_alone()
-            made = self._publish(trained)
-            detail = "; ".join(f"{one.target} {one.name}: {became}" for one, became in made)
-            job = Job(job_id, cause, "trained", detail, began_us, self._clock())
-            self.health.trained_us = job.ended_us
-        except SteamlineError as bad:
-            job = Job(job_id, cause, "failed", str(bad), began_us, self._clock())
-            trained = []
         finally:
             self.health.running = False
+        trained = job.outcome == "trained"
+        if trained:
+            self.health.trained_us = job.ended_us
         self.health.done[job.outcome] += 1
-        log.log(logging.INFO if made else logging.ERROR, "%s: %s", job.outcome, job.detail)
-        jobs.record(job, trained, [version.name for version, _ in made])
+        log.log(logging.INFO if trained else logging.ERROR, "%s: %s", job.outcome, job.detail)
         return job

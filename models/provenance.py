@@ -1,10 +1,14 @@
-"""What a logged model says of the code it comes from and of what it takes."""
+"""What a logged model says of the code it comes from, of what it takes and of how it was made."""
 
 import subprocess
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from models.boosters.parameters import BoosterParameters
 from models.features.catalogue import NAMES
+from schemas.errors import ModelRefused
 
 
 def code_revision() -> dict[str, str]:
@@ -55,3 +59,27 @@ def signature_file(folder: Path, run_id: str) -> None:
     model = Model(run_id=run_id, signature=ModelSignature(Schema(inputs), Schema(outputs)))
     model.add_flavor("steamline", booster="booster.txt", card="card.json", golden="golden.json")
     model.save(str(folder / "MLmodel"))
+
+
+@dataclass(frozen=True)
+class Logged:
+    """What was logged when a version was made."""
+
+    parameters: Mapping[str, str]
+    metrics: Mapping[str, float]
+    importances: Mapping[str, float]
+
+    def recipe(self) -> tuple[BoosterParameters, int, int | None]:
+        """Booster parameters, seed and window in days that made it.
+
+        Raises ModelRefused where these were not logged.
+        """
+        usual = asdict(BoosterParameters())
+        try:
+            made = BoosterParameters(
+                **{name: type(value)(self.parameters[name]) for name, value in usual.items()}
+            )
+            window = self.parameters["window_days"]
+            return made, int(self.parameters["seed"]), None if window == "None" else int(window)
+        except (KeyError, ValueError) as bad:
+            raise ModelRefused(f"how the model was trained was not logged: {bad}") from None

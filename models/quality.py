@@ -18,6 +18,16 @@ from schemas.markets import Market
 HOURS = (1, 2, 3, 6, 12)
 """Before the start, at which books are held against each other."""
 
+LACKING = {
+    "schedule": pl.col("updates") == 0,
+    "quotes": pl.col("all_quotes") == 0,
+    "quotes_before_cutoff": pl.col("quotes") == 0,
+    "splits": pl.col("splits") == 0,
+    "context": pl.col("contexts") == 0,
+    "result": pl.col("results") == 0,
+}
+"""What a game can be without, by columns of `Quality.games`."""
+
 LEAST_BOOKS = 3
 """Fewer at one line are no consensus to differ from."""
 
@@ -326,19 +336,11 @@ def by_category(covered: pl.DataFrame) -> pl.DataFrame:
 def summary(found: Quality) -> dict[str, Any]:
     """The report in numbers: what lacks what, and how fresh and how complete it all was."""
     games = found.games
-    lacking = {
-        "schedule": pl.col("updates") == 0,
-        "quotes": pl.col("all_quotes") == 0,
-        "quotes_before_cutoff": pl.col("quotes") == 0,
-        "splits": pl.col("splits") == 0,
-        "context": pl.col("contexts") == 0,
-        "result": pl.col("results") == 0,
-    }
     fresh, unconfirmed = games["fresh_share"].drop_nulls(), games["minutes_unconfirmed"]
     return {
         "games": games.height,
         "without": {
-            name: games.filter(missing)["game_id"].to_list() for name, missing in lacking.items()
+            name: games.filter(missing)["game_id"].to_list() for name, missing in LACKING.items()
         },
         "starts_disagree": games.filter("starts_disagree")["game_id"].to_list(),
         "books_per_game": _spread(games["books"]),

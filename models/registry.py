@@ -9,17 +9,16 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from models.boosters.golden import Golden
-from models.boosters.parameters import BoosterParameters
 from models.boosters.scoring import TargetModel
 from models.boosters.training import Trained
-from models.provenance import code_revision, signature_file
+from models.provenance import Logged, code_revision, signature_file
 from schemas.errors import ConfigError, DependencyDown, ModelRefused
 from schemas.markets import Target
 from schemas.settings import MlflowSettings, Settings
@@ -37,6 +36,8 @@ GATE, REASON, VERDICT = "steamline.gate", "steamline.reason", "steamline.verdict
 NAME = "steamline.name"
 """Tag: the version as messages name it."""
 ANSWER_SECONDS = 5.0
+_POINTER = "current"
+"""File in a cached model's folder: which of its sub-folders is whole, number, paper."""
 _PORTS = {"postgresql": 5432, "http": 80, "https": 443}
 _ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 """No such model; a model without this alias or version."""
@@ -68,30 +69,6 @@ class Version:
         return self.tags.get(GATE) not in (PASSED, FORCED)
 
 
-@dataclass(frozen=True)
-class Logged:
-    """What was logged when a version was made."""
-
-    parameters: Mapping[str, str]
-    metrics: Mapping[str, float]
-    importances: Mapping[str, float]
-
-    def recipe(self) -> tuple[BoosterParameters, int, int | None]:
-        """Booster parameters, seed and window in days that made it.
-
-        Raises ModelRefused where these were not logged.
-        """
-        usual = asdict(BoosterParameters())
-        try:
-            made = BoosterParameters(
-                **{name: type(value)(self.parameters[name]) for name, value in usual.items()}
-            )
-            window = self.parameters["window_days"]
-            return made, int(self.parameters["seed"]), None if window == "None" else int(window)
-        except (KeyError, ValueError) as bad:
-            raise ModelRefused(f"how the model was trained was not logged: {bad}") from None
-
-
 class Registry:
     """One MLflow tracking server or database, and the disk cache of what was loaded from it.
 
@@ -119,7 +96,7 @@ class Registry:
         import logging
         import os
 
-        self._require_answer()
+        self.require_answer()
         # Four files need no bar in a worker's log.
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         # Its database migrations report each step as if something were wrong.
@@ -139,8 +116,11 @@ class Registry:
         except MlflowException as bad:
             raise DependencyDown(f"model registry: {bad}") from None
 
-    def _require_answer(self) -> None:
-        """MLflow itself tries for minutes before it gives up on a server that is away."""
+    def require_answer(self) -> None:
+        """Raises DependencyDown at once, and without MLflow, where no server listens.
+
+        MLflow itself tries for minutes before it gives up on a server that is away.
+        """
         try:
             where = urlsplit(self._uri)
             port = where.port or _PORTS.get(where.scheme)
@@ -173,19 +153,25 @@ class Registry:
     def _publish_one(
         self, client: "MlflowClient", experiment: str, trained: Trained, recipe: dict[str, Any]
     ) -> Version:
+        from mlflow.entities import Metric, Param
         from mlflow.exceptions import MlflowException
 
         card = trained.model.card
         name = registered_name(card.target)
         run = client.create_run(experiment, run_name=name, tags=code_revision())
         run_id = run.info.run_id
-        for key, value in {**asdict(trained.parameters), **asdict(card), **recipe}.items():
-            client.log_param(run_id, key, str(value))
-        client.log_metric(run_id, "trees", trained.trees)
-        client.log_metric(run_id, "games", trained.games)
+        params = {**asdict(trained.parameters), **asdict(card), **recipe}
+        metrics: dict[str, float] = {"trees": trained.trees, "games": trained.games}
         for who, score in trained.held_out.items():
-            client.log_metric(run_id, f"{who}_log_loss", score.log_loss)
-            client.log_metric(run_id, f"{who}_brier", score.brier)
+            metrics |= {f"{who}_log_loss": score.log_loss, f"{who}_brier": score.brier}
+        for of, (low, high) in trained.intervals.items():
+            metrics |= {f"{of}_interval_low": low, f"{of}_interval_high": high}
+        # All at once: each by itself is a transaction.
+        client.log_batch(
+            run_id,
+            [Metric(key, value, run.info.start_time, 0) for key, value in metrics.items()],
+            [Param(key, str(value)) for key, value in params.items()],
+        )
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
             trained.model.write(folder)
@@ -229,9 +215,12 @@ class Registry:
             whole = [client.get_model_version(one.name, one.version) for one in found]
         return sorted((_version(target, one) for one in whole), key=lambda one: -int(one.number))
 
-    def logged(self, version: Version) -> Logged:
+    def logged(self, version: Version, importances: bool = True) -> Logged:
+        """importances: of features; they are a file of their own, and cost a download."""
         with self._client() as client:
             data = client.get_run(version.run_id).data
+            if not importances:
+                return Logged(data.params, data.metrics, {})
             with tempfile.TemporaryDirectory() as folder:
                 gains = client.download_artifacts(version.run_id, "importances.json", folder)
                 return Logged(data.params, data.metrics, json.loads(Path(gains).read_text()))
@@ -245,7 +234,7 @@ class Registry:
                 path = client.download_artifacts(version.run_id, "model", folder)
             except (MlflowException, OSError) as gone:
                 # A registry that went away meanwhile says nothing about the model.
-                self._require_answer()
+                self.require_answer()
                 raise ModelRefused(
                     f"{version.target} model {version.number}: its files cannot be had: {gone}"
                 ) from None
@@ -300,10 +289,10 @@ class Registry:
             raise ModelRefused(f"no champion for {target}: run `steamline model train`")
         return found
 
-    def remember(self, models: Iterable[TargetModel]) -> None:
+    def remember(self, models: Iterable[TargetModel], alias: str = CHAMPION) -> None:
         """Keep them for a start without the registry; a kill at any moment leaves a whole one."""
         for model in models:
-            folder = self._cache / model.card.target.value
+            folder = self._kept(model.card.target, alias)
             folder.mkdir(parents=True, exist_ok=True)
             number = model.version.partition("-")[0]
             golden = model.golden
@@ -311,14 +300,24 @@ class Registry:
             fresh = Path(tempfile.mkdtemp(prefix=f"{model.version}.", dir=folder))
             model.write(fresh)
             golden.write(fresh)
-            pointer = fresh / "current"
+            pointer = fresh / _POINTER
             pointer.write_text(
                 json.dumps({"folder": fresh.name, "number": number, "paper": model.paper})
             )
-            pointer.replace(folder / "current")
+            pointer.replace(folder / _POINTER)
             for old in folder.iterdir():
                 if old.is_dir() and old != fresh:
                     shutil.rmtree(old, ignore_errors=True)
+
+    def forget(self, target: Target, alias: str) -> None:
+        """Keep none any longer."""
+        folder = self._kept(target, alias)
+        (folder / _POINTER).unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def _kept(self, target: Target, alias: str) -> Path:
+        name = target.value if alias == CHAMPION else f"{target.value}.{alias}"
+        return self._cache / name
 
     def nearest(self) -> list[TargetModel]:
         """What the worker here scores with, and without one what it would.
@@ -334,21 +333,41 @@ class Registry:
         """
         models = []
         for target in Target:
-            folder = self._cache / target.value
-            try:
-                current = json.loads((folder / "current").read_text())
-                path, number, paper = (
-                    folder / current["folder"],
-                    current["number"],
-                    current["paper"],
-                )
-            except FileNotFoundError:
+            model = self.kept(target)
+            if model is None:
                 return []
-            except (OSError, ValueError, KeyError, TypeError) as bad:
-                raise ModelRefused(f"model cache {folder} cannot be read: {bad}") from None
-            # Fail closed: nothing but a plain no makes stakes real.
-            models.append(_open(path, target, number, paper is not False))
+            models.append(model)
         return models
+
+    def kept(self, target: Target, alias: str = CHAMPION) -> TargetModel | None:
+        """One as last taken, from disk. Raises ModelRefused where it is damaged."""
+        folder = self._kept(target, alias)
+        try:
+            current = json.loads((folder / _POINTER).read_text())
+            path, number, paper = folder / current["folder"], current["number"], current["paper"]
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as bad:
+            raise ModelRefused(f"model cache {folder} cannot be read: {bad}") from None
+        # Fail closed: nothing but a plain no makes stakes real.
+        return _open(path, target, number, paper is not False)
+
+    def kept_name(self, target: Target, alias: str = CHAMPION) -> str | None:
+        """Version of the one that `kept` would open, unopened; None where it cannot be told."""
+        try:
+            current = json.loads((self._kept(target, alias) / _POINTER).read_text())
+            return str(current["folder"]).rpartition(".")[0]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def stamp(self) -> object:
+        """Equal as long as the cache holds the same models."""
+        found = set()
+        for pointer in self._cache.glob(f"*/{_POINTER}"):
+            with suppress(FileNotFoundError):
+                about = pointer.stat()
+                found.add((str(pointer), about.st_mtime_ns, about.st_ino))
+        return found
 
 
 def _open(folder: Path, target: Target, number: str, paper: bool) -> TargetModel:

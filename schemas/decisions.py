@@ -10,6 +10,7 @@ from schemas.markets import Market, Side, Target
 from schemas.time import Micros
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+ExperimentName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 
 
 class Message(BaseModel):
@@ -36,6 +37,37 @@ class Decided(Message):
                 f"as_of_us: {self.as_of_us} is after cutoff_us {self.cutoff_us}: "
                 "features have used an event that they must not see"
             )
+        return self
+
+
+class Role(StrEnum):
+    """What a model was when it spoke."""
+
+    CHAMPION = "champion"
+    CHALLENGER = "challenger"
+
+
+class Tried(Message):
+    """Which part a model has in an experiment; outside of one, champions alone speak."""
+
+    role: Role = Role.CHAMPION
+    experiment: ExperimentName | None = None
+    """Whose games or predictions are compared; none outside of one."""
+    share: float | None = Field(default=None, gt=0.0, lt=1.0)
+    """Of games that the challenger has, where the experiment deals them out: then a game has one
+    model. None in a shadow: there the challenger speaks beside the champion, and nothing is to be
+    bet on what it says."""
+
+    @property
+    def shadow(self) -> bool:
+        """Said beside the model that counts: to be compared, never to be bet on or shown as the
+        price."""
+        return self.role is Role.CHALLENGER and self.share is None
+
+    @model_validator(mode="after")
+    def _in_an_experiment(self) -> Self:
+        if self.experiment is None and (self.role is Role.CHALLENGER or self.share is not None):
+            raise ValueError("experiment: is missing, and champions alone speak outside of one")
         return self
 
 
@@ -67,7 +99,7 @@ class SideQuote(BaseModel):
     """Expected return per unit staked, given no push; none where no model priced the side."""
 
 
-class Prediction(Decided):
+class Prediction(Decided, Tried):
     """One target of one game at one position."""
 
     prediction_id: str
@@ -117,7 +149,7 @@ class Refusal(StrEnum):
     UNPROVEN = "unproven"
 
 
-class Stake(Message):
+class Stake(Tried):
     """The whole position wanted in one market of one game, or why none.
 
     As a share of the bankroll's balance, which counts open bets at cost: what is on already is part
@@ -165,6 +197,12 @@ class Stake(Message):
     kkt_residual: float | None = Field(default=None, ge=0.0)
     """How far the slate's stakes are from proven; none where nothing was sized."""
 
+    @model_validator(mode="after")
+    def _never_of_a_shadow(self) -> Self:
+        if self.shadow:
+            raise ValueError("role: nothing is staked on what a shadow says")
+        return self
+
 
 class AlertKind(StrEnum):
     LOCKED = "locked"
@@ -175,6 +213,7 @@ class AlertKind(StrEnum):
     ARBITRAGE = "arbitrage"
     LEADER_MOVE = "leader_move"
     MODEL_REFUSED = "model_refused"
+    MODEL_DRIFT = "model_drift"
 
 
 LOCKS = frozenset((AlertKind.LOCKED, AlertKind.UNLOCKED))
@@ -182,10 +221,12 @@ LOCKS = frozenset((AlertKind.LOCKED, AlertKind.UNLOCKED))
 
 
 class Alert(Message):
-    """Betting has closed or reopened, a signal has begun in one market, or a model was refused.
+    """Betting has closed or reopened, a signal has begun in one market, a model was refused, or
+    models, features and results part.
 
     A signal is told once, at the position where it begins, and again only after it has ended. A
-    refused model is told once, with the next game that is scored, by the one that stays.
+    refused model is told once, with the next game that is scored, by the one that stays. A drift
+    begins and ends with nights, and is told with the last prediction before the end of one.
     """
 
     alert_id: str
@@ -197,7 +238,8 @@ class Alert(Message):
     """What the signal speaks for: prices move there, or stand against the public on the other
     side. None for an arbitrage, which takes both."""
     values: dict[str, float] = Field(default_factory=dict)
-    """The features that triggered it, by catalogue name."""
+    """What triggered it: features by catalogue name; of a drift, the numbers above their
+    thresholds."""
 
 
 class DeadLetter(BaseModel):

@@ -74,22 +74,19 @@ class LineMovement(Event):
     line: float | None = Field(default=None, ge=-50.0, le=100.0)
     """Home handicap (run line) or total runs; none for the moneyline."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _to_decimal(cls, data: object) -> object:
-        if not isinstance(data, dict) or data.get("odds_format") != OddsFormat.AMERICAN:
-            return data
-        converted = dict(data)
-        for name in ("price_home_over", "price_away_under"):
-            price = converted.get(name)
-            # Text too: taken for a number later, it would pass as decimal odds.
-            if isinstance(price, (int, float, str)) and not isinstance(price, bool):
-                try:
-                    converted[name] = american_to_decimal(float(price))
-                except (ValueError, OverflowError) as bad:
-                    raise ValueError(f"{name}: {bad}") from None
-        converted["odds_format"] = OddsFormat.DECIMAL
-        return converted
+    @model_validator(mode="after")
+    def _to_decimal(self) -> Self:
+        # After the fields: one before them has the JSON made a dict first, at half a parse's cost.
+        if self.odds_format is OddsFormat.AMERICAN:
+            for name in ("price_home_over", "price_away_under"):
+                price = getattr(self, name)
+                if price is not None:
+                    try:
+                        object.__setattr__(self, name, american_to_decimal(price))
+                    except ValueError as bad:
+                        raise ValueError(f"{name}: {bad}") from None
+            object.__setattr__(self, "odds_format", OddsFormat.DECIMAL)
+        return self
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

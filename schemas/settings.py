@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from schemas.decisions import ExperimentName
 from schemas.errors import ConfigError
 from schemas.events import Name
 from schemas.kelly import Drawdown, Share
@@ -73,6 +74,10 @@ class CurateSettings(Section):
 
     batch: int = Field(default=10_000, ge=1, le=100_000)
     """Records of one transaction, at most."""
+    metrics_port: int | None = Field(default=None, ge=0, le=65_535)
+    """Where `steamline run curate` serves Prometheus metrics at /metrics; without it, nowhere."""
+    metrics_host: str = "127.0.0.1"
+    """Address it listens on for that."""
 
 
 class MlflowSettings(Section):
@@ -103,6 +108,19 @@ class ScoreSettings(Section):
     """Where the worker serves Prometheus metrics at /metrics; without it, nowhere."""
     metrics_host: str = "127.0.0.1"
     """Address it listens on for that."""
+
+
+class AbSettings(Section):
+    """Whether challengers score live games too; docs/evaluation.md says how to judge them."""
+
+    mode: Literal["off", "shadow", "split"] = "off"
+    """`shadow`: they score every game beside the champions, and nothing is staked on it. `split`:
+    each game has one of both, stakes too."""
+    experiment: ExperimentName = "main"
+    """Its name: on every message of it, and in the hash that deals games out. Give a new one when
+    another pair of models is to be compared on games dealt anew."""
+    share: float = Field(default=0.5, gt=0.0, lt=1.0)
+    """Of games that challengers have in a split. Raised, they keep those that they had."""
 
 
 class StakingSettings(Section):
@@ -224,7 +242,10 @@ class DriftSettings(Section):
     days: int = Field(default=14, ge=2)
     """With games, that count as recent."""
     stability: float = Field(default=0.25, gt=0.0)
-    """Population stability index of a feature; .25 is the usual mark of a large change."""
+    """Population stability index of a feature's known values; .25 is the usual mark of a large
+    change. A feature that has moved further by nature before needs more."""
+    missing: float = Field(default=0.2, gt=0.0, lt=1.0)
+    """Share of vectors by which a feature is missing more often."""
     chance: float = Field(default=0.01, gt=0.0, lt=1.0)
     """That one feature or more is called unstable although none is."""
     log_loss_above_market: float = Field(default=0.0, ge=0.0)
@@ -249,8 +270,22 @@ class WatchSettings(Section):
     """When it looks, UTC: minute, hour, day of month, month, day of week, as in crontab."""
     refresh_days: int = Field(default=7, ge=1, le=60)
     """Models that were trained longer ago are trained again; 3 to 10 follow a season well."""
+    retry_games: int = Field(default=50, ge=1)
+    """Live games that must be over since the last training before models that are worse than the
+    market are trained again: on the same games they would only come out the same."""
     window_days: int | None = Field(default=None, ge=1)
     """Train on games of the newest so many days only; without it, on all that the archives hold."""
+    metrics_port: int | None = Field(default=None, ge=0, le=65_535)
+    """Where it serves Prometheus metrics at /metrics; without it, nowhere."""
+    metrics_host: str = "127.0.0.1"
+    """Address it listens on for that."""
+
+
+class MonitorSettings(Section):
+    """How `steamline run monitor` looks after the models; its thresholds are STEAMLINE_DRIFT_*."""
+
+    poll_seconds: float = Field(default=60.0, gt=0.0)
+    """Between looks whether a night has ended that is not judged yet."""
     metrics_port: int | None = Field(default=None, ge=0, le=65_535)
     """Where it serves Prometheus metrics at /metrics; without it, nowhere."""
     metrics_host: str = "127.0.0.1"
@@ -443,6 +478,7 @@ class Settings(BaseSettings):
     curate: CurateSettings = CurateSettings()
     mlflow: MlflowSettings = MlflowSettings()
     score: ScoreSettings = ScoreSettings()
+    ab: AbSettings = AbSettings()
     staking: StakingSettings = StakingSettings()
     paper: PaperSettings = PaperSettings()
     settlement: SettlementSettings = SettlementSettings()
@@ -452,6 +488,7 @@ class Settings(BaseSettings):
     alerts: AlertSettings = AlertSettings()
     drift: DriftSettings = DriftSettings()
     watch: WatchSettings = WatchSettings()
+    monitor: MonitorSettings = MonitorSettings()
     archive: ArchiveSettings = ArchiveSettings()
     api: ApiSettings = ApiSettings()
     ingest: IngestSettings = IngestSettings()

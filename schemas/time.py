@@ -28,7 +28,7 @@ def to_us(moment: datetime) -> int:
 
 def from_us(micros: int) -> datetime:
     """Aware UTC datetime."""
-    return _EPOCH + timedelta(microseconds=micros)
+    return _EPOCH + micros * _MICROSECOND
 
 
 def _parse(value: object) -> int:
@@ -45,5 +45,5 @@ def _parse(value: object) -> int:
     raise ValueError(f"{value!r} is neither integer microseconds nor ISO 8601")
 
 
-Micros = Annotated[int, BeforeValidator(_parse), Field(ge=_EARLIEST_US, le=LATEST_US)]
+Micros = Annotated[int, Field(ge=_EARLIEST_US, le=LATEST_US), BeforeValidator(_parse)]
 """Microseconds since 1970 UTC; parses aware ISO 8601 too, refuses naive times."""

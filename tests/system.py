@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
@@ -135,6 +136,14 @@ class Child:
             return holds()
 
         return wait_for(holds_and_lives, what, seconds)
+
+
+def scraped(child: Child) -> dict[str, float]:
+    """Every metric that it serves, by its name and labels, as Prometheus would see it."""
+    url = next(word for word in child.said.split() if word.endswith("/metrics"))
+    lines = httpx.get(url, timeout=10).text.splitlines()
+    pairs = (line.rpartition(" ") for line in lines if not line.startswith("#"))
+    return {name: float(value) for name, _, value in pairs}
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,7 @@ export const SIGNALS = {
   steam: "Steam", reverse_line: "Reverse", line_freeze: "Freeze",
   arbitrage: "Arbitrage", leader_move: "Sharp lead",
   model_refused: "Model refused",
+  model_drift: "Model drift",
 };
 
 export const MARKET_NAMES = { moneyline: "Moneyline", run_line: "Run line", total: "Total runs" };

@@ -75,9 +75,8 @@ def _summary(
     run: Run, slate: Slate, scores: dict[str, tuple[int, int]], events: int, seconds: float
 ) -> Summary:
     kafka = run.settings.kafka
-    predictions = [
-        Prediction.model_validate_json(value) for value in read_all(kafka, Topic.PREDICTIONS)
-    ]
+    said = [Prediction.model_validate_json(value) for value in read_all(kafka, Topic.PREDICTIONS)]
+    predictions = [one for one in said if not one.shadow]
     stakes = [Stake.model_validate_json(value) for value in read_all(kafka, Topic.STAKES)]
     model, market = _log_losses(predictions, scores)
     return Summary(

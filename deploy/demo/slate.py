@@ -11,7 +11,7 @@ import polars as pl
 
 from flows.connectors.manifest import read_manifest
 from flows.connectors.parquet import PLAYED, ArchiveRecord, read_archive, scan
-from flows.training import training_fingerprint
+from flows.training import read_training_set
 from models.features.kernel import FeatureSet
 from models.registry import Registry
 from schemas.errors import DataMissing, ModelRefused
@@ -97,18 +97,15 @@ def choose_slate(archive: Path) -> Slate:
 
 def ensure_models(settings: Settings, slate: Slate) -> None:
     """Train on what was known before the day, unless the champions come from just that."""
-    wanted = (
-        training_fingerprint([slate.archive], slate.train_until_us),
-        FeatureSet.of(settings).hash,
-    )
     try:
         models = Registry.of(settings).cached()
     except ModelRefused:
         models = []  # of another version of Steamline, or damaged
-    if models and all(
-        (model.card.data_fingerprint, model.card.feature_set) == wanted for model in models
-    ):
-        return
+    features = FeatureSet.of(settings).hash
+    if models and all(model.card.feature_set == features for model in models):
+        data = read_training_set([slate.archive], slate.train_until_us, settings)
+        if all(model.card.data_fingerprint == data.fingerprint for model in models):
+            return
     until = datetime.fromtimestamp(slate.train_until_us / 1e6, UTC)
     steamline("model", "train", "--archive", str(slate.archive), "--until", until.isoformat())
 

@@ -8,7 +8,6 @@ every delivery is confirmed before the snapshot that covers it is taken.
 import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Any
 
 import msgpack
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
@@ -24,13 +23,15 @@ from confluent_kafka import (
 
 from flows.connectors.merge import Lane, Merge, Progress
 from flows.connectors.reading import (
-    PARTITION_END,
+    Asking,
     Complaints,
-    ask,
+    Mend,
+    go_on,
     partitions_of,
     reader_config,
     record_of,
-    trouble,
+    take,
+    watermarks,
 )
 from flows.steps.records import Outgoing, Record
 from schemas.errors import DeliveryFailed, OffsetOutOfRange
@@ -50,7 +51,11 @@ MAX_WAITING = 20_000
 """Records of one partition held back for others before its fetching is paused."""
 MAX_IN_FLIGHT = 100_000
 """Messages handed to the producer and not confirmed; beyond, the flow waits."""
-_MEND = "start with an empty recovery folder to go on without them"
+_MEND = Mend(
+    "read",
+    "start with an empty recovery folder to go on without them",
+    "start with an empty recovery folder",
+)
 
 
 class KafkaSource(FixedPartitionedSource[Record, bytes]):
@@ -97,6 +102,7 @@ class KafkaSourcePartition(StatefulSourcePartition[Record, bytes]):
         self._rank = {name: rank for rank, name in enumerate(self._names)}
         self._complain = Complaints()
         self._consumer = Consumer(reader_config(settings, group))
+        self._ask = Asking(settings, self._consumer, self._complain)
         self._end: dict[Lane, int] = {}
         """Newest known end of each partition."""
         self._fetched: dict[Lane, int] = {}
@@ -124,30 +130,16 @@ class KafkaSourcePartition(StatefulSourcePartition[Record, bytes]):
             known = {(rank, part): Progress(*rest) for rank, part, *rest in stored["lanes"]}
         start: dict[Lane, Progress] = {}
         for rank, name in enumerate(self._names):
-            for partition in self._ask(partitions_of, self._consumer, name):
+            for partition in self._ask(partitions_of, name):
                 lane = (rank, partition)
-                low, high = self._ask(
-                    self._consumer.get_watermark_offsets, TopicPartition(name, partition), 5.0
-                )
+                low, high = self._ask(watermarks, name, partition)
                 progress = known.get(lane, Progress(low, 0))
-                if not low <= progress.next_offset <= high:
-                    raise OffsetOutOfRange(
-                        f"{name} partition {partition}: the next event is at offset "
-                        f"{progress.next_offset}, the topic holds {low} to {high}. Events in "
-                        f"between are gone; {_MEND}"
-                    )
-                start[lane] = progress
-                self._end[lane] = high
-                self._fetched[lane] = progress.next_offset
-        for rank, partition in known.keys() - start.keys():
-            raise OffsetOutOfRange(
-                f"{self._names[rank]} partition {partition}: it was read before and is gone: the "
-                "topic was made anew. Start with an empty recovery folder"
-            )
+                at = go_on(name, partition, progress.next_offset, (low, high), _MEND)
+                start[lane], self._end[lane], self._fetched[lane] = progress, high, at
+        for rank, partition in sorted(known.keys() - start.keys()):
+            at = known[rank, partition].next_offset
+            go_on(self._names[rank], partition, at, None, _MEND)
         return start
-
-    def _ask(self, question: Callable[..., Any], *args: object) -> Any:
-        return ask(question, *args, complain=self._complain)
 
     def next_batch(self) -> list[Record]:
         if self._stopping():
@@ -160,21 +152,16 @@ class KafkaSourcePartition(StatefulSourcePartition[Record, bytes]):
         return self._merge.release({lane for lane in self._fetched if self._behind(lane)}, BATCH)
 
     def _take(self, message: Message) -> None:
-        error = message.error()
-        if error is not None and error.code() != PARTITION_END:
-            trouble(message, error, _MEND, self._complain)
+        taken = take(message, _MEND, self._complain)
+        if taken is None:
             return
-        name, partition, offset = message.topic(), message.partition(), message.offset()
-        assert name is not None
-        assert partition is not None
-        assert offset is not None
+        name, partition, offset, is_record = taken
         lane = (self._rank[name], partition)
-        if error is not None:
-            # The end may lie past the last record: markers of transactions take up offsets.
+        if is_record:
+            self._fetched[lane] = offset + 1
+            self._merge.add(lane, record_of(message, self._topics[lane[0]], partition, offset))
+        else:
             self._fetched[lane] = max(self._fetched[lane], offset)
-            return
-        self._fetched[lane] = offset + 1
-        self._merge.add(lane, record_of(message, self._topics[lane[0]]))
 
     def _behind(self, lane: Lane) -> bool:
         """Whether the broker holds records of the lane that have not been fetched."""

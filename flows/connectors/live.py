@@ -16,7 +16,7 @@ import polars as pl
 from pydantic import BaseModel
 
 from flows.connectors.files import read_note, sync_folder, write_hidden
-from flows.connectors.parquet import TIMESTAMP, arrival, key_columns
+from flows.connectors.parquet import LINEAGE, TIMESTAMP, arrival, key_columns
 from flows.connectors.parts import APART, Listing, part_name, while_merged
 from flows.connectors.rows import REPEAT, REUSED_ID, apart_of, rows_of
 from flows.steps.decode import DecodeRules
@@ -145,7 +145,7 @@ class LiveTopic:
         rows, refused = rows_of(self.topic, records, self._rules)
         days, repeats = self._by_day(rows, records)
         apart = pl.concat([refused, repeats]).sort("kafka_partition", "kafka_offset")
-        note = self._after(records, refused, repeats)
+        note = self._after(rows, refused, repeats)
         frames = {f"date={day}": frame.sort(arrival(self.topic)) for day, frame in days.items()}
         if apart.height:
             frames[APART] = apart
@@ -215,12 +215,11 @@ class LiveTopic:
         while len(self._ids) > _DAYS_REMEMBERED:
             del self._ids[next(iter(self._ids))]
 
-    def _after(self, records: list[Record], refused: pl.DataFrame, repeats: pl.DataFrame) -> Note:
+    def _after(self, rows: pl.DataFrame, refused: pl.DataFrame, repeats: pl.DataFrame) -> Note:
+        """rows: repeats among them."""
         reach = {partition: one.model_copy() for partition, one in self.note.reach.items()}
-        places = pl.DataFrame(
-            {"at": [one.partition for one in records], "offset": [one.offset for one in records]}
-        )
-        read = places.group_by("at").agg(pl.len(), pl.col("offset").max())
+        places = pl.concat([rows.select(*LINEAGE), refused.select(*LINEAGE)])
+        read = places.group_by("kafka_partition").agg(pl.len(), pl.col("kafka_offset").max())
         for partition, count, newest in read.iter_rows():
             reach[partition].records += count
             reach[partition].next = newest + 1

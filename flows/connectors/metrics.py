@@ -10,6 +10,7 @@ from flows.steps.records import Outgoing, Record
 from flows.steps.score import Scored
 from models.boosters.scoring import TargetModel
 from models.features.catalogue import Category, Source
+from schemas.decisions import Role
 from schemas.errors import ConfigError
 from schemas.markets import Target
 from schemas.time import US_PER_SECOND
@@ -71,8 +72,8 @@ class Metrics(Traffic):
         )
         self._model = Gauge(
             "steamline_model",
-            "1 for the model that scores a target.",
-            ["target", "version", "paper"],
+            "1 for a model that scores a target.",
+            ["target", "version", "paper", "role"],
             registry=self.registry,
         )
         self._swaps = Counter(
@@ -80,7 +81,7 @@ class Metrics(Traffic):
         )
         self._refused = Counter(
             "steamline_models_refused",
-            "Champions that were not taken.",
+            "Versions that were not taken, or have failed.",
             ["target"],
             registry=self.registry,
         )
@@ -129,10 +130,14 @@ class Metrics(Traffic):
             if message.topic is Topic.ALERTS:
                 self._alerts.labels(json.loads(message.value)["kind"]).inc()
 
-    def models_taken(self, models: Sequence[TargetModel], swapped: int) -> None:
+    def models_taken(
+        self, models: Sequence[TargetModel], challengers: Sequence[TargetModel], swapped: int
+    ) -> None:
         self._model.clear()
-        for one in models:
-            self._model.labels(one.card.target.value, one.version, str(one.paper).lower()).set(1)
+        for role, those in ((Role.CHAMPION, models), (Role.CHALLENGER, challengers)):
+            for one in those:
+                paper = str(one.paper).lower()
+                self._model.labels(one.card.target.value, one.version, paper, role.value).set(1)
         self._swaps.inc(swapped)
 
     def model_refused(self, target: Target) -> None:

@@ -18,7 +18,6 @@ from schemas.time import from_us, to_us
 LOCK = 0x57EA_3120
 """Of all advisory locks in the database, the one of whoever trains models."""
 CONNECT_SECONDS = 10
-SOURCE = "watch"
 
 
 class OtherTrains(SteamlineError):
@@ -44,8 +43,11 @@ class ModelJobs:
             ).fetchone()
         return to_us(found[0]) if found is not None and found[0] is not None else None
 
-    def record(self, job: Job, trained: Sequence[Trained], versions: Sequence[str]) -> None:
-        """The job and its models, all or nothing. trained, versions: in one order."""
+    def record(
+        self, job: Job, trained: Sequence[Trained], versions: Sequence[str], source: str
+    ) -> None:
+        """The job and its models, all or nothing. trained, versions: in one order; source: who
+        trained."""
         with _answered(), self._db.transaction():
             self._db.execute(
                 "INSERT INTO model_jobs (job_id, cause, outcome, detail, began_at, ended_at)"
@@ -81,10 +83,10 @@ class ModelJobs:
                         json.dumps(asdict(one.parameters)),
                         json.dumps(
                             {who: asdict(score) for who, score in one.held_out.items()}
-                            | {"trees": one.trees}
+                            | {"intervals": one.intervals, "trees": one.trees}
                         ),
                         card.simulated,
-                        SOURCE,
+                        source,
                     ),
                 )
 

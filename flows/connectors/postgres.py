@@ -1,4 +1,8 @@
-"""Rows into Postgres: COPY into a temporary table, then one INSERT that passes over what is there.
+"""Rows into Postgres: COPY, and where some are there already, by a temporary table around them.
+
+A batch has no repeats as a rule: positions see to that. So its rows are copied straight into their
+table, in one pass; if one of them is there, that is undone, and they are copied into a
+temporary table and from there inserted by a statement that passes over what is there.
 
 Rows and the positions up to which topics have been read are one transaction, so after a crash at
 any moment both are there or neither. COPY and session locks need a session: behind pgbouncer use
@@ -80,6 +84,8 @@ class Store:
         self._known_games: set[str] = set()
         self._known_books: set[str] = set()
         self._known_days: set[date] = set()
+        self._repeating: set[str] = set()
+        """Tables of which the last batch had repeats; the next is likely to have some too."""
 
     async def open(self) -> None:
         """Connect, or find the session alive.
@@ -156,7 +162,8 @@ class Store:
             )
         listed = ", ".join(f'"{column}" {type_of[column]}' for column in columns)
         await self.db.execute(
-            f"CREATE TEMPORARY TABLE IF NOT EXISTS stage_{name} ({listed}) ON COMMIT DELETE ROWS"
+            f"CREATE TEMPORARY TABLE IF NOT EXISTS stage_{name} ({listed}, stage_order bigint"
+            " GENERATED ALWAYS AS IDENTITY) ON COMMIT DELETE ROWS"
         )
 
     async def positions(self) -> Positions:
@@ -224,9 +231,7 @@ class Store:
         for topic, table in TABLES.items():
             entries = load.entries.get(topic)
             if entries:
-                new[table.name] = await self._merge(
-                    table.name, table.columns, [one.row for one in entries]
-                )
+                new[table.name] = await self._bring(table, [one.row for one in entries])
         if load.entries.get(Topic.GAMES):
             touched = {str(one.row[1]) for one in load.entries[Topic.GAMES]}
             await self.db.execute(_NEWEST_GAMES, sorted(touched))
@@ -252,13 +257,31 @@ class Store:
                 [(book,) for book in sorted(fresh)],
             )
 
+    async def _bring(self, table: Table, rows: Sequence[Row]) -> int:
+        """How many were new."""
+        if table.name not in self._repeating:
+            try:
+                async with self.db.transaction():
+                    await self.db.copy_records_to_table(
+                        table.name, records=rows, columns=table.columns
+                    )
+            except asyncpg.UniqueViolationError:
+                self._repeating.add(table.name)
+            else:
+                return len(rows)
+        new = await self._merge(table.name, table.columns, rows)
+        if new == len(rows):
+            self._repeating.discard(table.name)
+        return new
+
     async def _merge(self, name: str, columns: Sequence[str], rows: Sequence[Row]) -> int:
         """How many were new."""
         await self.db.copy_records_to_table(f"stage_{name}", records=rows, columns=columns)
         listed = ", ".join(f'"{column}"' for column in columns)
         done = await self.db.execute(
+            # In the order of the COPY, which `arrival` keeps; rows need not lie in it.
             f"INSERT INTO {name} ({listed}) SELECT {listed} FROM stage_{name}"
-            " ON CONFLICT DO NOTHING"
+            " ORDER BY stage_order ON CONFLICT DO NOTHING"
         )
         return int(done.rpartition(" ")[2])
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from flows.connectors.http import Answer
 from flows.sources.payload import Payload
-from schemas.errors import DataMissing
+from schemas.errors import ConfigError, DataMissing
 
 SUFFIX = ".json.gz"
 
@@ -31,6 +31,16 @@ def record(folder: Path, answer: Answer) -> Path:
     partial = folder / f".{name}.partial"
     partial.write_bytes(gzip.compress(json.dumps(document).encode(), mtime=0))
     return partial.replace(folder / name)
+
+
+def keep(folder: Path, answer: Answer) -> None:
+    """As `record`. Raises ConfigError where the disk does not take it."""
+    try:
+        record(folder, answer)
+    except OSError as bad:
+        raise ConfigError(
+            "--record", f"{bad.filename}: {bad.strerror}", "Make room or record elsewhere"
+        ) from None
 
 
 def recorded(folder: Path, sources: frozenset[str]) -> Iterator[Answer]:

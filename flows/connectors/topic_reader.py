@@ -1,23 +1,33 @@
 """A plain reader of topics whose positions are kept by whoever uses it."""
 
-from collections.abc import Mapping, Sequence
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from flows.connectors.reading import (
-    PARTITION_END,
+    Asking,
     Complaints,
-    ask,
+    Mend,
+    cluster_of,
+    go_on,
+    offset_at,
     partitions_of,
     reader_config,
     record_of,
-    trouble,
+    take,
+    watermarks,
 )
 from flows.steps.records import Record
-from schemas.errors import OffsetOutOfRange
+from schemas.errors import SteamlineError
 from schemas.settings import KafkaSettings
+from schemas.time import US_PER_MS
 from schemas.topics import Topic
+
+LOOK_SECONDS = 30.0
+"""Between looks for partitions that were added."""
 
 
 class Lane(NamedTuple):
@@ -29,6 +39,9 @@ class Lane(NamedTuple):
 Positions = dict[Lane, int]
 """{lane: next offset}"""
 
+AGAIN = Mend("read", "start again", "start again")
+"""Of a reader that keeps no positions."""
+
 
 class TopicReader:
     """All partitions of some topics, in the order in which they come."""
@@ -38,81 +51,119 @@ class TopicReader:
         settings: KafkaSettings,
         topics: Sequence[Topic],
         group: str,
-        known: Mapping[Lane, int],
-        mend: str,
-        accept_gap: bool = False,
+        mend: Mend = AGAIN,
+        *,
+        deleted_is_missed: bool = True,
+        patience: float = math.inf,
+        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
-        """known: positions to go on from; a lane without one is read from its beginning.
+        """Reads nothing yet; `begin` says from where.
 
         group: under this name offsets are committed for lag tools; nothing resumes from them.
-        mend: how to go on where known positions are gone from the topics.
-        accept_gap: go on from the oldest record there is instead.
-        Raises OffsetOutOfRange where a position is gone from its topic.
+        deleted_is_missed: or what retention deletes while it is being read is passed over.
+        patience: seconds for which a question waits for a broker that is away; when they are over
+        it raises DependencyDown.
+        stopping: once true, such a question raises Stopped.
         """
-        self._topics = {topic.full(settings.prefix): topic for topic in topics}
+        self.names = {topic: topic.full(settings.prefix) for topic in topics}
+        self.topics = {name: topic for topic, name in self.names.items()}
         self._mend, self._complain = mend, Complaints()
-        self._consumer = Consumer(reader_config(settings, group))
+        config = reader_config(settings, group)
+        if not deleted_is_missed:
+            config["auto.offset.reset"] = "earliest"
+        self._consumer = Consumer(config)
+        self._ask = Asking(settings, self._consumer, self._complain, patience, stopping)
         self.at: Positions = {}
         """Behind what has been read."""
         self._ends: Positions = {}
-        try:
-            self._start({lane: at for lane, at in known.items() if lane.topic in self._topics})
-        except OffsetOutOfRange:
-            if not accept_gap:
-                self._consumer.close()
-                raise
-            self._start({}, known)
+        self._look_at = 0.0
+        self._trouble: SteamlineError | None = None
+
+    def begin(
+        self,
+        known: Mapping[Lane, int],
+        *,
+        since_us: int | None = None,
+        accept_loss: bool = False,
+        accept_anew: bool = False,
+    ) -> None:
+        """known: positions to go on from; a lane without one is read from its beginning.
+
+        since_us: or from the first record of that time or later, as far as the broker can tell.
+        accept_loss: where retention has deleted what comes next, go on behind it.
+        accept_anew: where the topic is another one, read all of it from its beginning.
+        Raises OffsetOutOfRange where a position is gone from its topic and that is not accepted.
+        """
+        ends = {lane: self._ask(watermarks, *lane) for lane in self.lanes()}
+        ours = {lane: at for lane, at in known.items() if lane.topic in self.topics}
+        anew = {lane.topic for lane, at in ours.items() if lane not in ends or at > ends[lane][1]}
+        for lane, at in sorted(ours.items()):
+            on = go_on(*lane, at, ends.get(lane), self._mend, accept_loss, accept_anew)
+            if lane in ends:
+                # Of another topic no position says anything, although it may have that offset too.
+                self.at[lane] = ends[lane][0] if lane.topic in anew else on
+        for lane, (low, high) in ends.items():
+            self._ends[lane] = high
+            if lane not in ours:
+                self.at[lane] = low
+                if since_us is not None and low < high:
+                    self.at[lane] = self._first_since(lane, since_us, low, high)
         self._consumer.assign([TopicPartition(*lane, at) for lane, at in self.at.items()])
+        self._look_at = time.monotonic() + LOOK_SECONDS
 
-    def _start(self, known: Mapping[Lane, int], wished: Mapping[Lane, int] | None = None) -> None:
-        for name in self._topics:
-            for partition in ask(partitions_of, self._consumer, name, complain=self._complain):
-                lane = Lane(name, partition)
-                low, high = self._watermarks(lane)
-                at = known.get(lane, low)
-                if wished is not None and low <= wished.get(lane, -1) <= high:
-                    at = wished[lane]
-                if not low <= at <= high:
-                    raise OffsetOutOfRange(
-                        f"{name} partition {partition}: the next record is at offset {at}, the "
-                        f"topic holds {low} to {high}. Those in between are gone; {self._mend}"
-                    )
-                self.at[lane], self._ends[lane] = at, high
-        gone = sorted(known.keys() - self.at.keys())
-        if gone:
-            raise OffsetOutOfRange(
-                f"{gone[0].topic} partition {gone[0].partition}: it was read before and is gone: "
-                f"the topic was made anew; {self._mend}"
-            )
+    def gone(self, known: Mapping[Lane, int]) -> list[Lane]:
+        """Lanes of these topics that are not there any more."""
+        return sorted(lane for lane in known.keys() - self.at.keys() if lane.topic in self.topics)
 
-    def _watermarks(self, lane: Lane) -> tuple[int, int]:
-        found: tuple[int, int] = ask(
-            self._consumer.get_watermark_offsets,
-            TopicPartition(*lane),
-            5.0,
-            complain=self._complain,
-        )
-        return found
+    def _first_since(self, lane: Lane, since_us: int, low: int, high: int) -> int:
+        at = self._ask(offset_at, *lane, since_us // US_PER_MS)
+        if at >= 0:
+            return at
+        # Nothing so new; or a broker that cannot tell (the embedded one), which finds nothing of
+        # any time. From that everything is read.
+        return high if self._ask(offset_at, *lane, 0) >= 0 else low
+
+    def lanes(self) -> list[Lane]:
+        """Those that are there now."""
+        return self._ask(self._lanes)
+
+    def _lanes(self, consumer: Consumer) -> list[Lane]:
+        return [
+            Lane(name, partition)
+            for name in self.topics
+            for partition in partitions_of(consumer, name)
+        ]
+
+    def cluster(self) -> str:
+        """Kafka's own name of the cluster."""
+        return self._ask(cluster_of)
 
     def read(self, most: int, seconds: float) -> list[Record]:
-        """What has come, at most so many; waits no longer than that for it."""
+        """What has come, at most so many; waits no longer than that for it.
+
+        Raises OffsetOutOfRange where what comes next has been deleted, DependencyDown where the
+        broker refuses, and neither before all that had come until then was returned.
+        """
+        if self._trouble is not None:
+            raise self._trouble
         records: list[Record] = []
         for message in self._consumer.consume(most, timeout=seconds):
-            error = message.error()
-            if error is not None and error.code() != PARTITION_END:
-                trouble(message, error, self._mend, self._complain)
+            try:
+                taken = take(message, self._mend, self._complain)
+            except SteamlineError as bad:
+                self._trouble = self._trouble or bad
                 continue
-            name, partition, offset = message.topic(), message.partition(), message.offset()
-            assert name is not None
-            assert partition is not None
-            assert offset is not None
+            if taken is None:
+                continue
+            name, partition, offset, is_record = taken
             lane = Lane(name, partition)
-            if error is not None:
-                # The end may lie past the last record: markers of transactions take up offsets.
+            if is_record:
+                self.at[lane] = offset + 1
+                records.append(record_of(message, self.topics[name], partition, offset))
+            else:
                 self.at[lane] = max(self.at[lane], offset)
-                continue
-            self.at[lane] = offset + 1
-            records.append(record_of(message, self._topics[name]))
+        if self._trouble is not None and not records:
+            raise self._trouble
         return records
 
     def at_end(self) -> bool:
@@ -121,16 +172,43 @@ class TopicReader:
 
     def extend(self, topic: Topic) -> None:
         """Count what stands in one topic by now as having been there at the start."""
-        for lane in self._ends:
-            if self._topics[lane.topic] is topic:
-                self._ends[lane] = self._watermarks(lane)[1]
+        for lane in list(self._ends):  # another thread may read
+            if self.topics[lane.topic] is topic:
+                self._ends[lane] = self._ask(watermarks, *lane)[1]
+
+    def grown(self) -> list[Lane]:
+        """Partitions that were added since the last look; they are read from now on.
+
+        Looks every LOOK_SECONDS and waits for nobody: what a broker that is away has not told is
+        found at a later look.
+        """
+        if time.monotonic() < self._look_at:
+            return []
+        self._look_at = time.monotonic() + LOOK_SECONDS
+        try:
+            new = {
+                lane: watermarks(self._consumer, *lane)
+                for lane in self._lanes(self._consumer)
+                if lane not in self.at
+            }
+        except KafkaException as down:
+            self._complain("no look for new partitions: %s", down.args[0])
+            return []
+        for lane, (low, high) in new.items():
+            self.at[lane], self._ends[lane] = low, high
+        if new:
+            self._consumer.incremental_assign(
+                [TopicPartition(*lane, self.at[lane]) for lane in new]
+            )
+        return list(new)
 
     def show(self, positions: Mapping[Lane, int]) -> None:
         """Commit positions for lag tools."""
-        self._consumer.commit(
-            offsets=[TopicPartition(*lane, at) for lane, at in positions.items()],
-            asynchronous=True,
-        )
+        if positions:
+            self._consumer.commit(
+                offsets=[TopicPartition(*lane, at) for lane, at in positions.items()],
+                asynchronous=True,
+            )
 
     def close(self) -> None:
         self._consumer.close()

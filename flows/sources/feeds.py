@@ -8,7 +8,8 @@ from typing import NamedTuple
 from flows.sources.payload import Fact, Parser, Payload, Refusal
 from flows.sources.schedule import SOURCE as SCHEDULE_SOURCE
 from schemas.errors import ConfigError
-from schemas.settings import PollSettings, Settings
+from schemas.settings import ActionnetworkSettings, OddsapiSettings, PollSettings, Settings
+from schemas.time import from_us
 
 
 class Request(NamedTuple):
@@ -89,18 +90,56 @@ def _parser(source: str) -> Parser:
     return parse
 
 
+def schedule_request(first: date, last: date) -> Request:
+    """The games of these days."""
+    params = {
+        "sportId": "1",
+        "startDate": str(first),
+        "endDate": str(last),
+        "hydrate": "probablePitcher,linescore,team",
+    }
+    return Request("schedule", "/api/v1/schedule", params)
+
+
+def scoreboard_request(settings: ActionnetworkSettings, day: date) -> Request:
+    """A day's games with all that is quoted of them now."""
+    return Request(
+        "scoreboard",
+        "/web/v2/scoreboard/mlb",
+        {"bookIds": settings.books, "date": f"{day:%Y%m%d}", "periods": "event"},
+        full=True,
+    )
+
+
+def history_request(settings: ActionnetworkSettings, event_id: int) -> Request:
+    """Every price of a game, by the id that a scoreboard gives it."""
+    path = f"/web/v2/markets/event/{event_id}/history"
+    return Request("history", path, {"bookIds": settings.books})
+
+
+def snapshot_request(settings: OddsapiSettings, at_us: int) -> Request:
+    """What `odds` showed at that time, or shortly before."""
+    date_ = f"{from_us(at_us):%Y-%m-%dT%H:%M:%SZ}"
+    params = {**_odds_params(settings), "date": date_}
+    return Request("historical", "/v4/historical/sports/baseball_mlb/odds", params, full=True)
+
+
+def _odds_params(settings: OddsapiSettings) -> dict[str, str]:
+    return {
+        "regions": settings.regions,
+        "markets": settings.markets,
+        "oddsFormat": "american",
+        "dateFormat": "iso",
+    }
+
+
 def _mlb_stats(settings: Settings) -> Feed:
     ours = settings.mlbstats
 
     def requests(today: date) -> list[Request]:
         # Yesterday too: its last games end after midnight.
-        params = {
-            "sportId": "1",
-            "startDate": str(today - timedelta(days=1)),
-            "endDate": str(today + timedelta(days=ours.days_ahead)),
-            "hydrate": "probablePitcher,linescore,team",
-        }
-        return [Request("schedule", "/api/v1/schedule", params)]
+        ahead = timedelta(days=ours.days_ahead)
+        return [schedule_request(today - timedelta(days=1), today + ahead)]
 
     return Feed(SCHEDULE_SOURCE, ours, requests, _parser(SCHEDULE_SOURCE), {})
 
@@ -108,17 +147,7 @@ def _mlb_stats(settings: Settings) -> Feed:
 def _oddsapi(settings: Settings) -> Feed:
     ours = settings.oddsapi
     key = ours.api_key
-    odds = Request(
-        "odds",
-        "/v4/sports/baseball_mlb/odds",
-        {
-            "regions": ours.regions,
-            "markets": ours.markets,
-            "oddsFormat": "american",
-            "dateFormat": "iso",
-        },
-        full=True,
-    )
+    odds = Request("odds", "/v4/sports/baseball_mlb/odds", _odds_params(ours), full=True)
     return Feed(
         "oddsapi",
         ours,
@@ -134,15 +163,7 @@ def _action_network(settings: Settings) -> Feed:
     ours = settings.actionnetwork
 
     def requests(today: date) -> list[Request]:
-        return [
-            Request(
-                "scoreboard",
-                "/web/v2/scoreboard/mlb",
-                {"bookIds": ours.books, "date": f"{day:%Y%m%d}", "periods": "event"},
-                full=True,
-            )
-            for day in (today, today + timedelta(days=1))
-        ]
+        return [scoreboard_request(ours, day) for day in (today, today + timedelta(days=1))]
 
     return Feed("action_network", ours, requests, _parser("action_network"), {})
 

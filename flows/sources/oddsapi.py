@@ -130,6 +130,13 @@ def _event(
     yield from lines
 
 
+def snapshot_us(payload: Payload) -> int | None:
+    """When the odds of a past snapshot were what it says; none where it does not tell."""
+    document = read_json(payload)
+    snapshot = document if isinstance(document, Refusal) else shaped(_Snapshot, document, "")
+    return None if isinstance(snapshot, Refusal) else snapshot.timestamp
+
+
 def parse(payload: Payload) -> Sequence[Fact | Refusal]:
     """Of each game: its schedule, then every book's lines."""
     document = read_json(payload)

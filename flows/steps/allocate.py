@@ -18,7 +18,6 @@ from models.staking.candidate import Candidate, Priced
 from models.staking.guards import account_refusals
 from schemas.bets import BankrollUpdate
 from schemas.decisions import Refusal, Stake
-from schemas.markets import Market
 from schemas.settings import Settings, StakingSettings
 from schemas.time import US_PER_MINUTE
 from schemas.topics import Topic
@@ -207,6 +206,7 @@ class AllocateStep:
             one.line,
             one.model_version,
             one.paper,
+            one.part,
         )
         if not self._differs(game.said.get(market), said):
             return []
@@ -247,13 +247,16 @@ class AllocateStep:
         digest = sha256(msgpack.packb(basis)).hexdigest()[:12]
         stake_id = (
             f"{game.game_id}:{game.position}:{one.market.value}:{one.model_version}"
-            f":{self._staking.name}:{digest}"
+            f":{self._staking.name}{one.part.suffix}:{digest}"
         )
         message = Stake.model_construct(
             game_id=game.game_id,
             position=game.position,
             as_of_us=game.as_of_us,
             simulated=game.simulated,
+            role=one.part.role,
+            experiment=one.part.experiment,
+            share=one.part.share,
             stake_id=f"{stake_id}:paper" if one.paper else stake_id,
             market=one.market,
             model_version=one.model_version,
@@ -286,6 +289,6 @@ class AllocateStep:
         return Outgoing.of(Topic.STAKES, game.game_id, message.stake_id, decided_us, message)
 
 
-def _terms(one: Candidate) -> tuple[Market, object, str | None, float | None, str]:
+def _terms(one: Candidate) -> tuple[object, ...]:
     """What makes a bet another one."""
-    return one.market, one.side, one.book, one.line, one.model_version
+    return one.market, one.side, one.book, one.line, one.model_version, one.part

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import msgpack
 
+from models.assignment import Part
 from models.staking.allocation import Allocation, Judged, Pick, Sized, held_key, judge
 from models.staking.candidate import Priced
 from models.staking.guards import Account
@@ -36,6 +37,7 @@ class Said(NamedTuple):
     line: float | None
     model_version: str
     paper: bool
+    part: Part
 
 
 @dataclass
@@ -219,10 +221,9 @@ class Bankroll:
 
 
 def _said(row: list[Any]) -> Said:
-    fraction, amount, refusals, side, *rest = row
-    return Said(
-        fraction, amount, tuple(map(Refusal, refusals)), Side(side) if side else None, *rest
-    )
+    fraction, amount, refusals, side, *rest, part = row
+    reasons, of_side = tuple(map(Refusal, refusals)), Side(side) if side else None
+    return Said._make((fraction, amount, reasons, of_side, *rest, Part.unpacked(part)))
 
 
 def _packed(slate: Slate) -> list[Any]:

@@ -10,10 +10,9 @@ from flows.steps.decode import DecodeRules, dead_letter, decode, parse
 from flows.steps.records import Outgoing, Record
 from flows.steps.rows import TABLES, Place, Row
 from schemas.bets import Bet
-from schemas.decisions import Message, Stake
+from schemas.decisions import Message
 from schemas.errors import RejectedEvent
-from schemas.events import BettingSplits, Event, LineMovement, day_of
-from schemas.time import US_PER_DAY, from_us
+from schemas.events import Event, day_of
 from schemas.topics import CONTRACTS, Topic
 
 REFUSED_BY_DATABASE = "refused_by_database"
@@ -73,28 +72,23 @@ def prepare(records: Sequence[Record], rules: DecodeRules, placed: bool = True) 
     """placed: the records were read where they say; false for an archive's."""
     load, letters = Load(), list[Outgoing]()
     entries = load.entries = {topic: [] for topic in TABLES}
-    days: set[int] = set()
     for number, record in enumerate(records):
         topic = record.topic
         name = _NAMES[topic]
         place = Place(name, record.partition, record.offset) if placed else Place(name, None, None)
         try:
             message = decode(record, rules) if topic in _EVENTS else parse(record)
-            row = TABLES[topic].row(message, place)
+            table = TABLES[topic]
+            row = table.row(message, place)
             if b"\\u0000" in record.value and any(isinstance(c, str) and "\0" in c for c in row):
                 raise RejectedEvent("invalid", "a text holds a NUL, which Postgres cannot keep")
-            if isinstance(message, LineMovement | BettingSplits):
-                load.books.add(message.book)
-                if topic is Topic.LINES:
-                    days.add(message.occurred_at_us // US_PER_DAY)
-            elif isinstance(message, Stake | Bet) and message.book is not None:
-                load.books.add(message.book)
-            if isinstance(message, Event | Message | Bet) and message.game_id not in load.games:
+            if table.game_at is not None and row[table.game_at] not in load.games:
+                assert isinstance(message, Event | Message | Bet)
                 _check_day(message.game_id)
                 load.games[message.game_id] = Sighting(
                     message.game_id,
-                    row[TABLES[topic].columns.index("source")],
-                    TABLES[topic].id_of(row),
+                    str(row[table.source_at]),
+                    table.id_of(row),
                     message.simulated,
                     place,
                 )
@@ -102,8 +96,18 @@ def prepare(records: Sequence[Record], rules: DecodeRules, placed: bool = True) 
             letters += letter_of(record, rejected)
         else:
             entries[topic].append(Entry(number, row))
-    load.days = {from_us(day * US_PER_DAY).date() for day in days}
+    _refer(load)
     return Prepared(load, letters)
+
+
+def _refer(load: Load) -> None:
+    """Note the books and days of the rows."""
+    for topic, some in load.entries.items():
+        at = TABLES[topic].book_at
+        if at is not None:
+            load.books.update(one.row[at] for one in some if one.row[at] is not None)
+    at = TABLES[Topic.LINES].columns.index("occurred_at")
+    load.days = {one.row[at].date() for one in load.entries[Topic.LINES]}
 
 
 def letter_of(record: Record, rejected: RejectedEvent) -> list[Outgoing]:

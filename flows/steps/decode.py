@@ -3,6 +3,7 @@
 from base64 import b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 from typing import NamedTuple
 
 from pydantic import BaseModel, ValidationError
@@ -12,7 +13,7 @@ from schemas.decisions import DeadLetter
 from schemas.errors import RejectedEvent
 from schemas.events import BettingSplits, Event, LineMovement, day_of
 from schemas.settings import SPLIT_POOLS, Settings
-from schemas.time import US_PER_SECOND, from_us
+from schemas.time import US_PER_DAY, US_PER_SECOND
 from schemas.topics import CONTRACTS, Topic
 from schemas.wire import SCHEMA_VERSION
 
@@ -21,6 +22,7 @@ DAYS_AFTER_GAME = 3
 """Futures open long before a game, nothing follows it for long: outside, a clock is wrong."""
 
 _DETAIL_CHARACTERS = 500
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
 
 
 class Decoded(NamedTuple):
@@ -88,7 +90,7 @@ def plausible(record: Record, game_id: str, moment_us: int, rules: DecodeRules) 
         played = day_of(game_id)
     except ValueError as bad:
         raise RejectedEvent("invalid", f"game_id: {game_id!r}: {bad}") from None
-    days = (from_us(moment_us).date() - played).days
+    days = moment_us // US_PER_DAY + _EPOCH_DAY - played.toordinal()
     if not -DAYS_BEFORE_GAME <= days <= DAYS_AFTER_GAME:
         raise RejectedEvent("implausible_time", f"{days} days from the day of the game")
 

@@ -83,14 +83,16 @@ class Intake:
         self._say, self._books, self._remember = say, books, remember
         self._shown: dict[tuple[str, str], list[Meeting]] = {}
         """Source and address -> the games that its newest full answer showed."""
+        self.ids: set[str] = set()
+        """Of events that are on the topics although `memory` does not hold them yet: a backfill
+        goes through a time of which later events are there."""
         self._told: dict[str, None] = {}
         """Dead letters written: the same row comes with every look."""
 
     def learn(self, events: Iterable[Event]) -> None:
         """What is on the topics."""
         for event in events:
-            self.memory.remember(event)
-            if isinstance(event, GameUpdate):
+            if self.memory.remember(event) and isinstance(event, GameUpdate):
                 self.schedule.remember(event)
 
     def take(self, payload: Payload, parse: Parser, full: bool) -> Outcome:
@@ -122,10 +124,13 @@ class Intake:
 
     def unchanged(self, payload: Payload) -> None:
         """The source was looked at and says what it said before: its quotes stand."""
-        meetings = dict.fromkeys(self._shown.get((payload.source, payload.url), ()))
+        self.confirm(payload, self._shown.get((payload.source, payload.url), ()))
+
+    def confirm(self, payload: Payload, meetings: Iterable[Meeting]) -> None:
+        """The source's quotes of these games stand."""
         listings = {
             listing.game_id: listing
-            for listing in map(self._listing, meetings)
+            for listing in map(self._listing, dict.fromkeys(meetings))
             if listing is not None and self.memory.open_quotes(payload.source, listing.game_id)
         }
         self._events(payload, stand(self.memory, payload, listings.values()))
@@ -177,6 +182,7 @@ class Intake:
                 TOPIC_OF[type(event)], event.game_id, event.event_id, event.occurred_at_us, event
             )
             for event in events
+            if event.event_id not in self.ids
         ]
         self._say(messages)
         for event in events:

@@ -86,17 +86,24 @@ class Memory:
     def open_quotes(self, source: str, game_id: str) -> list[Subject]:
         return sorted(self._open.get((source, game_id), ()))
 
-    def remember(self, event: Event) -> None:
-        """An event that is on its topic; of a subject they must come in the order of the topic."""
+    def remember(self, event: Event) -> bool:
+        """An event that is on its topic; of a subject they must come in the order of the topic.
+
+        False for one that is of before the newest: a backfill puts such behind it.
+        """
         said_us = _said_in(event)
         if said_us is None:
-            return  # not made here
+            return True  # not made here
         subject = _subject(event)
+        known = self._known.get(subject)
+        if known is not None and event.occurred_at_us < known.heard_us:
+            return False
         withdrawn = isinstance(event, LineMovement) and event.status is QuoteStatus.WITHDRAWN
         self._known[subject] = Known(said_us, event.occurred_at_us, _digest(event), withdrawn)
         if subject.kind == _KINDS[LineMovement]:
             quotes = self._open.setdefault((event.source, event.game_id), set())
             (quotes.discard if withdrawn else quotes.add)(subject)
+        return True
 
     def forget(self, before: date) -> None:
         """Drop games of days before that one."""

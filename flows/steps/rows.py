@@ -46,11 +46,25 @@ class Table:
         return CONTRACTS[self.topic].identity
 
     def id_of(self, row: Row) -> str:
-        return str(row[self._id_at])
+        return str(row[self.columns.index(self.identity)])
 
     @cached_property
-    def _id_at(self) -> int:
-        return self.columns.index(self.identity)
+    def game_at(self) -> int | None:
+        """Place in the row of the game that it refers to."""
+        return self._place_of("game_id")
+
+    @cached_property
+    def book_at(self) -> int | None:
+        """Place in the row of the book that it refers to."""
+        return self._place_of("book")
+
+    @cached_property
+    def source_at(self) -> int:
+        """Place in the row of who said it."""
+        return self.columns.index("source")
+
+    def _place_of(self, column: str) -> int | None:
+        return self.columns.index(column) if column in self.columns else None
 
 
 _JSON = frozenset(("context", "best", "read_to", "values", "slate", "held", "closing"))

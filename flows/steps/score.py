@@ -2,7 +2,8 @@
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,8 @@ from flows.steps.alerts import Watched
 from flows.steps.allocate import Numbered
 from flows.steps.game import ToScore
 from flows.steps.records import FeatureBlob, Outgoing
+from flows.steps.roster import ChallengerFailed, Roster, Said
+from models.assignment import Part
 from models.boosters.scoring import COLUMN_OF, Outcome, TargetModel
 from models.features.arrays import Array, count
 from models.features.catalogue import CATALOGUE, COLUMNS_OF, NAMES, Source
@@ -21,7 +24,14 @@ from models.features.signals import Signals
 from models.features.stored import pack
 from models.staking.candidate import Candidate, Priced
 from models.staking.kelly import edge
-from schemas.decisions import Alert, AlertKind, FeatureHeader, Prediction, SideQuote
+from schemas.decisions import (
+    Alert,
+    AlertKind,
+    FeatureHeader,
+    Prediction,
+    Role,
+    SideQuote,
+)
 from schemas.markets import MARKET_OF, PRICED_BY, SIDES, Market, Target
 from schemas.settings import Settings
 from schemas.time import US_PER_MS, US_PER_SECOND
@@ -55,38 +65,55 @@ class _Row:
     """Per market: books with a price up, stale ones included."""
     models: Mapping[Target, TargetModel]
     """That made the outcomes."""
+    parts: Mapping[Target, Part]
+    """That these models have in an experiment."""
 
 
 class RefusedModel(NamedTuple):
-    """A champion that a worker does not take."""
+    """A version that a worker does not take, or that has failed it."""
 
     target: Target
     number: str
     """Of the version, in the registry."""
     why: str
+    role: Role = Role.CHAMPION
 
 
 class Scorer:
     """Scores batches of games, each with one set of models."""
 
-    def __init__(self, settings: Settings, models: Sequence[TargetModel]) -> None:
-        """Raises ModelRefused for a model of another feature set."""
+    def __init__(
+        self,
+        settings: Settings,
+        models: Sequence[TargetModel],
+        challengers: Sequence[TargetModel] = (),
+    ) -> None:
+        """models: the champions. Raises ModelRefused for a model of another feature set."""
+        self.ab = settings.ab
         self._features = FeatureSet.of(settings)
         self._signals = Signals(settings.alerts, settings.books)
         self._books = settings.books
         self._ttl_seconds = int(settings.redis.ttl_hours * 3600)
         self._refused: deque[RefusedModel] = deque()
-        self.swap(models)
+        self._changing = Lock()
+        self.swap(models, challengers)
 
-    def swap(self, models: Sequence[TargetModel]) -> None:
+    def swap(self, models: Sequence[TargetModel], challengers: Sequence[TargetModel] = ()) -> None:
         """From the next batch on, score with these; may be called from another thread.
 
+        models: the champions. Challengers speak as `STEAMLINE_AB_MODE` says.
         Raises ModelRefused, and changes nothing, for a model of another feature set.
         """
-        for model in models:
+        for model in (*models, *challengers):
             self.check(model)
-        # One reference: a batch that is being scored goes on with the set it began with.
-        self._models = {model.card.target: model for model in models}
+        with self._changing:
+            # One reference: a batch that is being scored goes on with the set it began with.
+            self._roster = Roster.of(models, challengers, self.ab)
+
+    @property
+    def challengers(self) -> Mapping[Target, TargetModel]:
+        """That speak now: less any that has failed since the swap."""
+        return self._roster.challengers
 
     def check(self, model: TargetModel) -> None:
         """Raises ModelRefused for a model of another feature set."""
@@ -97,46 +124,64 @@ class Scorer:
         self._refused.append(refused)
 
     def __call__(self, tasks: Sequence[ToScore]) -> Scored:
-        models = self._models
         rows = np.frombuffer(b"".join(task.record for task in tasks), GAME)
         view = self._features.view(rows)
         vectors = self._features.vectors(rows, view)
         complete = np.isfinite(vectors).mean(axis=1).tolist()
         quoted = count(view.quoted).tolist()
-        outcomes = {
-            target: model.outcomes(
-                vectors, view.consensus[:, COLUMN_OF[target]], view.line[:, COLUMN_OF[target]]
-            )
-            for target, model in models.items()
-        }
+        said = self._say(tasks, vectors, view)
         out: list[Outgoing] = []
         if tasks:
             while self._refused:
                 refused = self._refused.popleft()
-                out.append(_refusal(tasks[0], refused, models[refused.target].version))
+                stays = self._roster.champions[refused.target].version
+                out.append(_refusal(tasks[0], refused, stays))
         newest: dict[str, int] = {}
         priced_games: list[Numbered] = []
         for index, task in enumerate(tasks):
-            priced = {
-                target: outcome
-                for target, column in outcomes.items()
-                if task.lock_reason is None and (outcome := column[index]) is not None
-            }
-            row = _Row(task, complete[index], priced, quoted[index], models)
-            quotes = {
-                market: self._best(view, index, market, priced.get(target))
-                for market, target in PRICED_BY.items()
-            }
+            lineup = said.lineups[index]
+            priced = _priced(said.counts, task, index)
+            row = _Row(task, complete[index], priced, quoted[index], *lineup)
+            quotes = self._quotes(view, index, priced)
             for target, outcome in priced.items():
                 out.append(self._prediction(row, target, outcome, view, index, quotes))
             candidates = [
                 self._candidate(row, market, view, index, quotes[market]) for market in PRICED_BY
             ]
             priced_games.append(_priced_game(row, candidates))
+            if said.shadow is not None and (beside := _priced(said.beside, task, index)):
+                models, parts = said.shadow
+                row = replace(row, outcomes=priced | beside, models=models, parts=parts)
+                quotes = self._quotes(view, index, row.outcomes)
+                for target, outcome in beside.items():
+                    out.append(self._prediction(row, target, outcome, view, index, quotes))
             if task.lock_reason is None:
                 newest[task.game_id] = index
         blobs = [self._blob(tasks[at], rows[at], vectors[at]) for at in newest.values()]
         return Scored(out, blobs, self._watched(tasks, vectors, view), priced_games)
+
+    def _say(self, tasks: Sequence[ToScore], vectors: Array, view: MarketView) -> Said:
+        """A challenger that fails is left out from then on: the champion must not suffer."""
+        roster, games = self._roster, [task.game_id for task in tasks]
+        while True:
+            try:
+                return roster.say(games, vectors, view)
+            except ChallengerFailed as failed:
+                bad = failed.model
+                with self._changing:
+                    if self._roster is roster:
+                        self._roster = roster.without(bad)
+                roster = roster.without(bad)
+                number = bad.version.partition("-")[0]
+                self.tell(RefusedModel(bad.card.target, number, str(failed), Role.CHALLENGER))
+
+    def _quotes(
+        self, view: MarketView, index: int, priced: Mapping[Target, Outcome]
+    ) -> dict[Market, list[SideQuote]]:
+        return {
+            market: self._best(view, index, market, priced.get(target))
+            for market, target in PRICED_BY.items()
+        }
 
     def _watched(self, tasks: Sequence[ToScore], vectors: Array, view: MarketView) -> list[Watched]:
         return [
@@ -180,12 +225,17 @@ class Scorer:
         quotes: dict[Market, list[SideQuote]],
     ) -> Outgoing:
         task, model, column = row.task, row.models[target], COLUMN_OF[target]
+        part = row.parts[target]
         message = Prediction.model_construct(
             game_id=task.game_id,
             position=task.position,
             as_of_us=task.as_of_us,
             simulated=task.simulated,
-            prediction_id=f"{task.game_id}:{task.position}:{target.value}:{model.version}",
+            role=part.role,
+            experiment=part.experiment,
+            share=part.share,
+            prediction_id=f"{task.game_id}:{task.position}:{target.value}:{model.version}"
+            f"{part.suffix}",
             target=target,
             model_version=model.version,
             feature_set=self._features.hash,
@@ -233,6 +283,7 @@ class Scorer:
             model_version=model.version,
             # What simulated games have shown says nothing about real ones.
             paper=model.paper or (model.card.simulated and not task.simulated),
+            part=row.parts[target],
         )
 
     def _blob(self, task: ToScore, row: Array, vector: Array) -> FeatureBlob:
@@ -266,6 +317,17 @@ class Scorer:
         return FeatureBlob(task.game_id, expires, header, pack(header, vector))
 
 
+def _priced(
+    columns: Mapping[Target, Sequence[Outcome | None]], task: ToScore, index: int
+) -> dict[Target, Outcome]:
+    """What is said about one row; nothing of a game that is locked."""
+    return {
+        target: outcome
+        for target, column in columns.items()
+        if task.lock_reason is None and (outcome := column[index]) is not None
+    }
+
+
 def _priced_game(row: _Row, candidates: list[Candidate]) -> Numbered:
     task = row.task
     game = Priced(
@@ -284,15 +346,16 @@ def _priced_game(row: _Row, candidates: list[Candidate]) -> Numbered:
 
 
 def _refusal(task: ToScore, refused: RefusedModel, stays: str) -> Outgoing:
+    apart = "" if refused.role is Role.CHAMPION else f":{refused.role.value}"
     alert = Alert(
         alert_id=f"{task.game_id}:{task.position}:{AlertKind.MODEL_REFUSED.value}"
-        f":{refused.target.value}:{refused.number}",
+        f":{refused.target.value}:{refused.number}{apart}",
         game_id=task.game_id,
         position=task.position,
         as_of_us=task.as_of_us,
         simulated=task.simulated,
         kind=AlertKind.MODEL_REFUSED,
-        detail=f"{refused.target} champion {refused.number} is refused, {stays} stays: "
+        detail=f"{refused.target} {refused.role} {refused.number} is refused, {stays} stays: "
         f"{refused.why}",
         market=MARKET_OF[refused.target],
     )

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
+from hashlib import sha256
 
 import numpy as np
 import polars as pl
@@ -59,6 +61,17 @@ class TrainingSet:
 
     def __len__(self) -> int:
         return len(self.game)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of every byte of it: equal rows have an equal one, wherever they were read."""
+        digest = sha256("\n".join(self.game_ids).encode())
+        for field in fields(self):
+            if field.name != "game_ids":
+                column = np.ascontiguousarray(getattr(self, field.name))
+                digest.update(f"{field.name} {column.dtype} {column.shape}".encode())
+                digest.update(column.tobytes())
+        return digest.hexdigest()
 
 
 def sample(

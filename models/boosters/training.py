@@ -1,7 +1,7 @@
 """Training: market-anchored start, early stopping and calibration each on later games."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from models.boosters.parameters import PARAMETERS, BoosterParameters
 from models.boosters.scoring import KIND_OF, ModelCard, TargetModel, anchor
 from models.boosters.tasks import Task, shares, task_of
 from models.evaluation import Score, score_binary
+from models.evaluation.compare import USUAL
+from models.evaluation.intervals import DaySums, Interval
+from models.evaluation.metrics import briers, log_losses
 from models.features.arrays import Array
 from schemas.errors import DataMissing
 from schemas.markets import Target
@@ -56,6 +59,9 @@ class Trained:
     parameters: BoosterParameters
     golden: Golden
     """Of the newest games."""
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
+    """Of each score on the newest games (`model_log_loss`), and of the model's less the market's
+    (`difference_log_loss`), by days drawn; without those of too few days."""
 
 
 def fit(
@@ -149,15 +155,17 @@ def train_target(
     binned = binned or Binned(data.vectors, ~judge)
     found = fit(task, data, ~judge, binned, origin, seed, parameters)
     newest = judge & usable
+    held_out, intervals = _judge(task, found.model, data, newest)
     return Trained(
         model=found.model,
         trees=found.trees,
         games=games,
-        held_out=_judge(task, found.model, data, newest),
+        held_out=held_out,
         parameters=parameters,
         golden=Golden.of(
             found.model, data.vectors[newest], task.consensus[newest], task.line[newest]
         ),
+        intervals=intervals,
     )
 
 
@@ -170,15 +178,24 @@ def judged(data: TrainingSet) -> Array:
     return rows
 
 
-def _judge(task: Task, model: TargetModel, data: TrainingSet, rows: Array) -> dict[str, Score]:
-    """Log-loss of model and no-vig price on the side that can be bet: home, or over."""
+def _judge(
+    task: Task, model: TargetModel, data: TrainingSet, rows: Array
+) -> tuple[dict[str, Score], dict[str, Interval]]:
+    """Model and no-vig price on the side that can be bet: home, or over."""
     consensus, won = task.consensus[rows], task.outcome[rows] == 1.0
     said = model.say(data.vectors[rows], consensus, task.line[rows])
-    weight = shares(data.game, rows)[rows]
-    return {
-        "model": score_binary(said.probability, won, weight),
-        "market": score_binary(consensus, won, weight),
-    }
+    weight, day = shares(data.game, rows)[rows], data.day[rows]
+    chances = {"model": said.probability, "market": consensus}
+    scores = {who: score_binary(chance, won, weight) for who, chance in chances.items()}
+    intervals = {}
+    for kind, charges in (("log_loss", log_losses), ("brier", briers)):
+        charged = {who: charges(chance, won) for who, chance in chances.items()}
+        charged["difference"] = charged["model"] - charged["market"]
+        for who, charge in charged.items():
+            found = USUAL.interval(DaySums.of(day, charge, weight))
+            if np.isfinite(found).all():
+                intervals[f"{who}_{kind}"] = found
+    return scores, intervals
 
 
 def train_all(

@@ -131,11 +131,37 @@ def judge_fold(
     """One fold of one target."""
     origin = Origin("walk-forward", "walk-forward", simulated=False)
     found = fit(task, data, fold.train, fold.binned, origin, seed, parameters)
-    return _table(task, data, fold, found.model)
+    return _table(task, data, fold.number, fold.test, found.model)
 
 
-def _table(task: Task, data: TrainingSet, fold: Fold, model: TargetModel) -> pl.DataFrame:
-    at = np.flatnonzero(fold.test & task.priced)
+def folds_after(data: TrainingSet, day: int, window_days: int | None = None) -> list[Fold]:
+    """As `folds`, of the days after `day` alone: the first trains on what was known by then.
+
+    Raises DataMissing where no game is later.
+    """
+    days, games = _games_a_day(data)
+    later = days > day
+    if not later.any():
+        raise DataMissing("no game is later than all that were trained on")
+    # Half a game less: the first fold begins with the first later day, however it is rounded.
+    share = (games[~later].sum() - 0.5) / games.sum()
+    count = min(FOLDS, int(later.sum()))
+    try:
+        return folds(data, count, window_days, first_share=share)
+    except DataMissing:  # one day has most of the games
+        return folds(data, 1, window_days, first_share=share)
+
+
+def as_it_is(model: TargetModel, data: TrainingSet, rows: Array) -> pl.DataFrame:
+    """`OUT_OF_FOLD` of one model. rows: (n,) bool; that it has not seen them is the caller's
+    promise."""
+    return _table(task_of(model.card.target, data), data, 0, rows, model)
+
+
+def _table(
+    task: Task, data: TrainingSet, number: int, test: Array, model: TargetModel
+) -> pl.DataFrame:
+    at = np.flatnonzero(test & task.priced)
     said = model.say(data.vectors[at], task.consensus[at], task.line[at])
     law, nothing = model.card.law, np.full(len(at), np.nan)
     mean = tilt = dispersion = bump = nothing
@@ -144,7 +170,7 @@ def _table(task: Task, data: TrainingSet, fold: Fold, model: TargetModel) -> pl.
         dispersion, bump = np.full(len(at), law.dispersion), np.full(len(at), law.bump)
     columns = {
         "target": [task.target.value] * len(at),
-        "fold": np.full(len(at), fold.number),
+        "fold": np.full(len(at), number),
         "game_id": [data.game_ids[game] for game in data.game[at]],
         "day": data.day[at].astype("datetime64[D]"),
         "as_of_us": data.as_of_us[at],
@@ -160,7 +186,7 @@ def _table(task: Task, data: TrainingSet, fold: Fold, model: TargetModel) -> pl.
         "outcome": task.outcome[at],
         "home_score": data.home_score[at],
         "away_score": data.away_score[at],
-        "weight": shares(data.game, fold.test & task.priced)[at],
+        "weight": shares(data.game, test & task.priced)[at],
         "books": data.books[at, COLUMN_OF[task.target]],
     }
     return pl.DataFrame(columns, schema_overrides=OUT_OF_FOLD).with_columns(

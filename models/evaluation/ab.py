@@ -1,12 +1,12 @@
-"""Two models on live games: who scores which game, and which of them is better so far.
+"""Two models on live games: which of them is better so far.
 
-Shadow: both score every game, so losses are paired. Split: a game belongs to one of them by the
-hash of its id. Either way the answer is a mean difference per game, B less A: below 0, B is better.
+Shadow: both score every game, so losses are paired. Split: a game belongs to one of them
+(`models.assignment`). Either way the answer is a mean difference per game, B less A: below 0, B is
+better.
 """
 
 import math
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import NamedTuple
 
 import numpy as np
@@ -25,15 +25,6 @@ BURN_IN_DAYS = 20
 """Below this a standard error is too rough for a promise about all times."""
 TIGHT_AT_DAYS = 90
 """Half a season: where the confidence sequence is narrowest for its length."""
-
-
-def arm(game_id: str, experiment: str, share: float) -> str:
-    """`b` for about that share of all games, else `a`; for ever the same for a game.
-
-    A larger share keeps the games that B has. Another experiment draws anew.
-    """
-    digest = blake2b(f"{experiment}\0{game_id}".encode(), digest_size=8).digest()
-    return B if int.from_bytes(digest, "big") < share * 2**64 else A
 
 
 @dataclass(frozen=True)
@@ -64,20 +55,24 @@ def shadow(rows: pl.DataFrame, drawing: Drawing = USUAL) -> Outcome:
     return _outcome(rows, apart, drawing)
 
 
-def split(rows: pl.DataFrame, share: float, drawing: Drawing = USUAL) -> Outcome:
-    """rows: day, game_id, weight, outcome (no pushes), arm, model, consensus. share: of B.
+def split(rows: pl.DataFrame, drawing: Drawing = USUAL) -> Outcome:
+    """rows: day, game_id, weight, outcome (no pushes), arm, share (of B), model, consensus.
 
     Each game counts its model's log-loss less the market's, divided by the chance of its arm and
     negative for A: on average that is the difference of the arms, whatever games they drew
     (Horvitz, Thompson, 1952, JASA 47(260)). The market's loss carries the luck of the game and
-    takes most of the noise away. Raises ValueError for a share of 0 or 1.
+    takes most of the noise away.
     """
-    if not 0.0 < share < 1.0:
-        raise ValueError(f"share {share:g} leaves one arm without games")
     won = rows["outcome"].to_numpy()
     edge = log_losses(rows["model"].to_numpy(), won) - log_losses(rows["consensus"].to_numpy(), won)
-    apart = np.where((rows["arm"] == B).to_numpy(), edge / share, -edge / (1.0 - share))
-    return _outcome(rows, apart, drawing)
+    return _outcome(rows, edge * drawn(rows), drawing)
+
+
+def drawn(rows: pl.DataFrame) -> Array:
+    """What a game of a split counts: one over the chance of its arm, negative for A."""
+    share = rows["share"].to_numpy()
+    factor: Array = np.where((rows["arm"] == B).to_numpy(), 1.0 / share, -1.0 / (1.0 - share))
+    return factor
 
 
 def split_deviation(deviation_a: float, deviation_b: float, share: float) -> float:

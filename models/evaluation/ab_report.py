@@ -7,28 +7,31 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from models.evaluation.ab import A, B, Outcome, Plan, arm, plan, shadow, split
+from models.evaluation.ab import A, B, Outcome, Plan, drawn, plan, shadow, split
 from models.evaluation.compare import USUAL, Drawing
 from models.evaluation.intervals import DaySums, Interval
 from models.evaluation.rows import counted_once, decided
 from models.features.arrays import Array
+from schemas.decisions import Role
 from schemas.errors import DataMissing
 
 Mode = Literal["shadow", "split"]
+CHAMPION, CHALLENGER = Role.CHAMPION.value, Role.CHALLENGER.value
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What is compared, and how games were dealt out."""
+    """What is compared."""
 
     target: str
     a: str
-    """Model versions, as on their predictions."""
+    """Model versions, as on their predictions. In an experiment A is the champion."""
     b: str
     mode: Mode
-    experiment: str = ""
-    """Of a split: the name whose hash dealt the games, and B's share of them."""
-    share: float = 0.5
+    experiment: str | None = None
+    """None where two workers spoke about the same games, each with stakes of its own."""
+    others: tuple[str, ...] = ()
+    """Further versions that spoke in the experiment."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Comparison:
     growth_interval: Interval
     arms: dict[str, Bets]
     strays: int
-    """Games of a split in which the wrong model spoke: left out."""
+    """Games of a split in which both models spoke: left out."""
     needed: Plan | None
     """Games until a difference as large as the one found is told from 0."""
 
@@ -63,12 +66,14 @@ class Comparison:
 def compared(
     rows: pl.DataFrame, bets: pl.DataFrame, trial: Trial, drawing: Drawing = USUAL
 ) -> Comparison:
-    """rows: predictions (`flows.predicted.SAID`); bets: one a game and model version, columns
-    game_id, model_version, fraction, price, won (1, 0, or null for a push), close (chance of the
-    side at the close, null where unknown). Raises DataMissing where there is nothing to compare.
+    """rows: predictions of the trial (`flows.predicted.SAID`); bets: one a game and model version,
+    columns game_id, model_version, fraction, price, won (1, 0, or null for a push), close (chance
+    of the side at the close, null where unknown).
+
+    Raises DataMissing where there is nothing to compare.
     """
     said = decided(rows, trial.target).filter(pl.col("consensus").is_not_null())
-    sides = {A: _of(said, trial.a), B: _of(said, trial.b)}
+    sides = {A: _of(said, trial, CHAMPION), B: _of(said, trial, CHALLENGER)}
     strays = 0
     if trial.mode == "shadow":
         both = _paired(sides)
@@ -76,14 +81,19 @@ def compared(
         outcome = shadow(both, drawing)
         games = {name: both for name in (A, B)}
     else:
-        games = {name: _dealt(part, name, trial) for name, part in sides.items()}
-        strays = sum(
-            sides[name]["game_id"].n_unique() - games[name]["game_id"].n_unique() for name in sides
-        )
+        for part in sides.values():
+            _some(part, trial)
+        sides = _while_both(sides)
+        twice = sides[A].join(sides[B], on="game_id", how="semi")["game_id"].unique()
+        strays = len(twice)
+        games = {
+            name: part.filter(~pl.col("game_id").is_in(twice)).with_columns(arm=pl.lit(name))
+            for name, part in sides.items()
+        }
         for part in games.values():
             _some(part, trial)
-        both = pl.concat(part.with_columns(arm=pl.lit(name)) for name, part in games.items())
-        outcome = split(counted_once(both), trial.share, drawing)
+        both = pl.concat(games.values())
+        outcome = split(counted_once(both), drawing)
     grown = {
         name: _growth(games[name], bets.filter(model_version=version))
         for name, version in ((A, trial.a), (B, trial.b))
@@ -102,8 +112,19 @@ def compared(
     )
 
 
-def _of(said: pl.DataFrame, version: str) -> pl.DataFrame:
-    return said.filter(model_version=version)
+def _of(said: pl.DataFrame, trial: Trial, role: str) -> pl.DataFrame:
+    version = trial.a if role == CHAMPION else trial.b
+    rows = said.filter(model_version=version)
+    return rows if trial.experiment is None else rows.filter(role=role)
+
+
+def _while_both(sides: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    """Of the days on which games went to either: what one said before has no counterpart."""
+    days = [part["day"] for part in sides.values() if not part.is_empty()]
+    begins, ends = max(day.min() for day in days), min(day.max() for day in days)  # type: ignore[type-var]
+    return {
+        name: part.filter(pl.col("day").is_between(begins, ends)) for name, part in sides.items()
+    }
 
 
 def _some(rows: pl.DataFrame, trial: Trial) -> None:
@@ -124,16 +145,10 @@ def _paired(sides: dict[str, pl.DataFrame]) -> pl.DataFrame:
     return counted_once(paired)
 
 
-def _dealt(rows: pl.DataFrame, name: str, trial: Trial) -> pl.DataFrame:
-    """Rows of the games that the hash gave to that arm."""
-    ids = rows["game_id"].unique()
-    mine = [game for game in ids if arm(game, trial.experiment, trial.share) == name]
-    return rows.filter(pl.col("game_id").is_in(mine))
-
-
 def _growth(rows: pl.DataFrame, bets: pl.DataFrame) -> pl.DataFrame:
-    """One row a game: day, game_id, growth, and its bet, if any."""
-    games = rows.select("game_id", "day").unique(maintain_order=True)
+    """One row a game: day, game_id, growth, and its bet, if any; of a split its arm and share."""
+    about = [name for name in ("game_id", "day", "arm", "share") if name in rows.columns]
+    games = rows.select(about).unique("game_id", keep="last", maintain_order=True)
     staked = bets.filter(pl.col("fraction") > 0.0)
     joined = games.join(staked, on="game_id", how="left", maintain_order="left")
     gain = pl.col("fraction") * (pl.col("price") - 1.0)
@@ -148,11 +163,8 @@ def _apart(grown: dict[str, pl.DataFrame], trial: Trial) -> DaySums:
         both = grown[A].join(grown[B], on="game_id", suffix="_b", maintain_order="left")
         return _sums(both, (both["growth_b"] - both["growth"]).to_numpy())
     # As for the losses: divided by the chance of the arm, negative for A.
-    rows = pl.concat(
-        grown[name].select("day", pl.col("growth") * factor)
-        for name, factor in ((A, -1.0 / (1.0 - trial.share)), (B, 1.0 / trial.share))
-    )
-    return _sums(rows, rows["growth"].to_numpy())
+    rows = pl.concat(part.select("day", "growth", "arm", "share") for part in grown.values())
+    return _sums(rows, rows["growth"].to_numpy() * drawn(rows))
 
 
 def _sums(rows: pl.DataFrame, values: Array) -> DaySums:

@@ -22,14 +22,26 @@ _EMPTY = 0.5
 """Rows that stand for an empty bin: log 0 there is not, and a smaller stand-in would make an
 alarm out of one bin that few rows happened to miss."""
 _STEPS = 50
+WINDOWS = 14
+"""Of the time before, of two weeks a season: they say how far a feature moves by nature."""
+MIN_KNOWN = 20
+"""Values: with fewer there are not two in a bin."""
 
 
 @dataclass(frozen=True)
 class Stability:
     index: Array
-    """(features,) population stability index: 0 is no change, .1 a small one, .25 a large one."""
+    """(features,) population stability index of known values: 0 is no change, .1 a small one, .25
+    a large one."""
     p_value: Array
     """(features,) of the same counts, were nothing changed; 1 where there is one bin."""
+    known: Array
+    """(features,) values on the side that has fewer."""
+    missing_then: Array
+    missing_now: Array
+    """(features,) shares of NaN: a source that fell silent shows here."""
+    missing_p_value: Array
+    """(features,) of these, were nothing changed."""
 
 
 def stability(reference: Array, current: Array, bins: int = BINS) -> Stability:
@@ -37,47 +49,86 @@ def stability(reference: Array, current: Array, bins: int = BINS) -> Stability:
 
     The index sums (now - then) * log(now / then) over bins, shares of rows: Siddiqi (2006),
     "Credit Risk Scorecards". A few rows make a large one out of nothing, so Pearson's chi-squared
-    test of the same counts stands beside it. Bins hold equal counts of the reference; NaN has a
-    bin of its own. A feature with few values has a bin for each, and one for all that the
-    reference never had.
+    test of the same counts stands beside it. Bins hold equal counts of the reference. A feature
+    with few values has a bin for each, and one for all that the reference never had. NaN is no
+    value: it is counted by itself, because a source that falls silent and a quantity that moves
+    are two things to mend.
 
     reference, current: (rows, features), one row a game. Raises ValueError when one is empty.
     """
     if not len(reference) or not len(current):
         raise ValueError("nothing to compare")
     columns = zip(reference.T, current.T, strict=True)
-    found = [_moved(*_counts(then, now, bins)) for then, now in columns]
+    found = [
+        _moved(*_counts(then[~np.isnan(then)], now[~np.isnan(now)], bins)) for then, now in columns
+    ]
     index, p_value = (np.array(values, float) for values in zip(*found, strict=True))
-    return Stability(index, p_value)
+    unknown = np.stack([np.isnan(part).sum(axis=0) for part in (reference, current)])
+    known = np.array([[len(reference)], [len(current)]]) - unknown
+    gone = [
+        _moved(then[then + now > 0], now[then + now > 0])[1]
+        for then, now in np.stack([known, unknown], axis=2).transpose(1, 0, 2)
+    ]
+    missing_then, missing_now = unknown / (known + unknown)
+    return Stability(index, p_value, known.min(axis=0), missing_then, missing_now, np.array(gone))
+
+
+def usual_index(values: Array, day: Array, days: int) -> Array:
+    """(features,) the largest index that windows of so many days have shown so far, each against
+    all before it; 0 where there is none before.
+
+    What is counted from the start of a season moves by nature: its spread narrows with every game,
+    and widens when the next one begins. A change is one only where the feature has not moved as
+    far without harm before. Looks back `WINDOWS` windows that have games; a history shorter than
+    two is halved.
+
+    values: (rows, features), one row a game; day: (rows,) as integers.
+    """
+    usual = np.zeros(values.shape[1])
+    played = np.unique(day)
+    if len(played) < 2:
+        return usual
+    length = min(days, int(played[-1] + 1 - played[0]) // 2)
+    for _ in range(WINDOWS):
+        end = int(played[-1]) + 1
+        then, now = day < end - length, (day >= end - length) & (day < end)
+        if not then.any():
+            break
+        found = stability(values[then], values[now])
+        usual = np.where(found.known >= MIN_KNOWN, np.maximum(usual, found.index), usual)
+        played = played[played < end - length]
+    return usual
 
 
 def _counts(then: Array, now: Array, bins: int) -> tuple[Array, Array]:
     """Rows in each bin that holds any, then and now."""
-    known = then[~np.isnan(then)]
-    values = np.unique(known)
+    if not len(then) or not len(now):
+        return np.zeros(1), np.zeros(1)
+    values = np.unique(then)
     few = len(values) <= bins
-    cuts = values if few else np.unique(np.quantile(known, np.arange(1, bins) / bins))
+    cuts = values if few else np.unique(np.quantile(then, np.arange(1, bins) / bins))
     counts = []
     for column in (then, now):
         place = np.searchsorted(cuts, column, side="left")
         if few:
             same = np.append(values, np.nan)[place] == column
             place = np.where(same, place, len(values))
-        place = np.where(np.isnan(column), len(cuts) + 1, place)
-        counts.append(np.bincount(place, minlength=len(cuts) + 2))
+        counts.append(np.bincount(place, minlength=len(cuts) + 1))
     used = counts[0] + counts[1] > 0
     return counts[0][used], counts[1][used]
 
 
 def _moved(then: Array, now: Array) -> tuple[float, float]:
-    """Index and p-value of counts in bins."""
+    """Index and p-value of counts in bins; both say nothing has moved where there is one bin."""
+    if len(then) < 2:
+        return 0.0, 1.0
     first, second = (np.maximum(count, _EMPTY) / count.sum() for count in (then, now))
     index = float(((second - first) * np.log(second / first)).sum())
     share = (then + now) / (then.sum() + now.sum())
     squares = sum(
         ((count - count.sum() * share) ** 2 / (count.sum() * share)).sum() for count in (then, now)
     )
-    return index, float(stats.chi2.sf(squares, len(then) - 1)) if len(then) > 1 else 1.0
+    return index, float(stats.chi2.sf(squares, len(then) - 1))
 
 
 class Calibration(NamedTuple):
@@ -211,6 +262,7 @@ class DriftRules:
     """From which value on a number is an alert."""
 
     stability: float
+    missing: float
     chance: float
     """That one feature or more is called unstable although none is."""
     log_loss_above_market: float
@@ -235,15 +287,35 @@ class Finding(NamedTuple):
     threshold: float
 
 
-def unstable(names: Sequence[str], found: Stability, rules: DriftRules) -> list[Finding]:
-    """Features past the threshold that chance does not explain, largest first.
+def unstable(
+    names: Sequence[str], found: Stability, usual: Array, used: Array, rules: DriftRules
+) -> list[Finding]:
+    """Features past the threshold, and past what they have moved before, that chance does not
+    explain; largest first.
 
-    Of many features the luckiest is looked at, so the chance is split among them (Bonferroni).
+    usual: (features,) as `usual_index`. used: (features,) bool, those that a model splits on: what
+    none looks at moves no prediction. Of many features the luckiest is looked at, so the chance is
+    split among them (Bonferroni).
     """
+    bars = np.maximum(usual, rules.stability)
     past = [
-        Finding("stability", name, float(index), rules.stability)
-        for name, index, p_value in zip(names, found.index, found.p_value, strict=True)
-        if index > rules.stability and p_value < rules.chance / len(names)
+        Finding("stability", names[at], float(found.index[at]), float(bars[at]))
+        for at in np.flatnonzero(used & (found.known >= MIN_KNOWN)).tolist()
+        if found.index[at] > bars[at] and found.p_value[at] < rules.chance / used.sum()
+    ]
+    return sorted(past, key=lambda finding: -finding.value)
+
+
+def vanished(
+    names: Sequence[str], found: Stability, used: Array, rules: DriftRules
+) -> list[Finding]:
+    """Features that are missing more often, past the threshold and past chance; most first. One
+    that is known more often harms nobody."""
+    grown = found.missing_now - found.missing_then
+    past = [
+        Finding("missing", names[at], float(grown[at]), rules.missing)
+        for at in np.flatnonzero(used).tolist()
+        if grown[at] > rules.missing and found.missing_p_value[at] < rules.chance / used.sum()
     ]
     return sorted(past, key=lambda finding: -finding.value)
 

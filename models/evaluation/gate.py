@@ -1,6 +1,6 @@
 """May a model move real stakes? Only after beating the price, and the champion, out of sample."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
@@ -34,11 +34,16 @@ class Verdict:
 
 
 def gate(
-    candidate_rows: pl.DataFrame, champion_rows: pl.DataFrame | None, rules: GateRules
+    candidate_rows: pl.DataFrame,
+    champion_rows: pl.DataFrame | None,
+    rules: GateRules,
+    beside_champion: pl.DataFrame | None = None,
 ) -> Verdict:
-    """Both: out-of-fold rows of one target (`rows.OUT_OF_FOLD`). Each model must have been fitted
+    """All: out-of-fold rows of one target (`rows.OUT_OF_FOLD`). Each model must have been fitted
     without the games of its rows: the caller's promise.
 
+    beside_champion: the candidate's rows to hold against the champion's, where these are of other
+    games than those that it is held against the price on.
     Raises DataMissing for rows that cannot be judged.
     """
     candidate, target = _of_one_target(candidate_rows, "candidate")
@@ -53,13 +58,22 @@ def gate(
             raise DataMissing(
                 f"candidate predicts {target}, champion {other}: compare like to like"
             )
-        both = candidate.join(
+        own = candidate
+        if beside_champion is not None:
+            own, _ = _of_one_target(beside_champion, "candidate")
+        compared = own["game_id"].n_unique()
+        if compared < rules.min_games and own is not candidate:
+            refusals.append(
+                f"{compared} games that the champion has not seen, "
+                f"at least {rules.min_games} needed"
+            )
+        both = own.join(
             champion.select("game_id", "as_of_us", "line", pl.col("model").alias(CHAMPION)),
             on=("game_id", "as_of_us", "line"),
             nulls_equal=True,
             maintain_order="left",
         )
-        share = both["game_id"].n_unique() / games
+        share = both["game_id"].n_unique() / compared
         if share < rules.min_shared:
             refusals.append(
                 f"the champion has predictions for {share:.0%} of these games, "
@@ -75,6 +89,12 @@ def gate(
         numbers={"target": target, "games": games, "days": against["market"].days}
         | {who: _numbers(found) for who, found in against.items()},
     )
+
+
+def refused(verdict: Verdict, why: str) -> Verdict:
+    """The same, with one more reason against it."""
+    reasons = [] if verdict.promote else verdict.reasons
+    return replace(verdict, promote=False, reasons=[*reasons, why])
 
 
 def _of_one_target(rows: pl.DataFrame, whose: str) -> tuple[pl.DataFrame, str]:

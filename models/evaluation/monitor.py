@@ -25,6 +25,8 @@ from models.evaluation.drift import (
     stability,
     strange,
     unstable,
+    usual_index,
+    vanished,
 )
 from models.evaluation.intervals import MIN_DAYS
 from models.evaluation.outliers import MIN_ROWS, Ordinary
@@ -40,6 +42,17 @@ class Vectors(NamedTuple):
     game_ids: Sequence[str]
     values: Array
     """(games, features)"""
+    day: Array
+    """(games,) since 1970."""
+
+
+class Seen(NamedTuple):
+    """A prediction."""
+
+    game_id: str
+    position: int
+    as_of_us: int
+    simulated: bool
 
 
 class Importance(NamedTuple):
@@ -93,6 +106,10 @@ class DriftReport:
     recent_games: int
     stability: Stability | None
     """None where either side has no games."""
+    usual: Array
+    """(features,) `drift.usual_index` of the reference."""
+    used: Array
+    """(features,) bool: some model splits on it."""
     outliers: list[tuple[str, float]] | None
     """(game, chance) of the strangest recent vectors first; none with too few of a reference."""
     findings: list[Finding]
@@ -100,6 +117,8 @@ class DriftReport:
     targets: dict[str, TargetDrift]
     unknown: list[str]
     """What could not be said, and why."""
+    seen: Seen | None
+    """The last prediction that the report knows of."""
 
     @property
     def found(self) -> list[tuple[str, Finding]]:
@@ -126,12 +145,17 @@ def monitor(
     days: int,
 ) -> DriftReport:
     """rows: predictions (`flows.predicted.SAID`) up to `last`; recent: vectors of the last `days`
-    days; reference: of the games that the models learned from; names: of the features."""
+    days; reference: of the games that the models learned from; importance: by target; names: of
+    the features."""
     unknown: list[str] = []
     stable, chances, findings = None, None, list[Finding]()
+    usual = usual_index(reference.values, reference.day, days)
+    gains = [np.zeros(len(names)), *(one.gain_then for one in importance.values())]
+    used = np.sum(gains, axis=0) > 0.0
     if len(reference.values) and len(recent.values):
         stable = stability(reference.values, recent.values)
-        findings += unstable(names, stable, rules)
+        findings += vanished(names, stable, used, rules)
+        findings += unstable(names, stable, usual, used, rules)
     else:
         unknown.append("stability of features: no games to compare")
     if len(reference.values) >= MIN_ROWS and len(recent.values):
@@ -157,11 +181,22 @@ def monitor(
         reference_games=len(reference.values),
         recent_games=len(recent.values),
         stability=stable,
+        usual=usual,
+        used=used,
         outliers=chances,
         findings=findings,
         targets=targets,
         unknown=unknown,
+        seen=_last(rows),
     )
+
+
+def _last(rows: pl.DataFrame) -> Seen | None:
+    if rows.is_empty():
+        return None
+    order = ("as_of_us", "game_id", "position")
+    last = rows.sort(order).row(-1, named=True)
+    return Seen(*(last[name] for name in Seen._fields))
 
 
 def _speech(

@@ -13,6 +13,7 @@ from models.evaluation.page import TITLES, render
 
 LISTED = 15
 _KINDS = {
+    "missing": "Share of vectors that lack a feature",
     "stability": "Distribution of a feature",
     "outliers": "Share of strange vectors",
     "log_loss": "Log-loss above the price",
@@ -72,10 +73,18 @@ def monitor_page(
 def _stability(report: DriftReport, names: Sequence[str], count: int) -> list[Document] | None:
     if report.stability is None:
         return None
-    index, chance = report.stability.index, report.stability.p_value
+    found = report.stability
     return [
-        {"feature": names[at], "index": float(index[at]), "p_value": float(chance[at])}
-        for at in largest(index, count)
+        {
+            "feature": names[at],
+            "index": float(found.index[at]),
+            "usual": float(report.usual[at]),
+            "p_value": float(found.p_value[at]),
+            "used": bool(report.used[at]),
+            "missing_then": float(found.missing_then[at]),
+            "missing_now": float(found.missing_now[at]),
+        }
+        for at in largest(found.index, count)
     ]
 
 

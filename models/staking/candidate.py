@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple, Self
 
+from models.assignment import ALONE, Part
 from models.staking.kelly import kelly_fraction
 from schemas.markets import Market, Side
 
@@ -28,6 +29,8 @@ class Candidate(NamedTuple):
     model_version: str
     paper: bool
     """The model has not passed the gate on games of this kind."""
+    part: Part = ALONE
+    """That the model has in an experiment."""
 
     @property
     def kelly_full(self) -> float | None:
@@ -61,7 +64,9 @@ class Priced(NamedTuple):
     def unpacked(cls, row: list[Any]) -> Self:
         *facts, candidates = row
         made = (
-            Candidate(Market(market), Side(side) if side else None, *rest)
-            for market, side, *rest in candidates
+            Candidate._make(
+                (Market(market), Side(side) if side else None, *rest, Part.unpacked(part))
+            )
+            for market, side, *rest, part in candidates
         )
         return cls._make([*facts, tuple(made)])

@@ -8,7 +8,8 @@ FROM games g
 CROSS JOIN LATERAL (
     SELECT DISTINCT ON (target) *
     FROM predictions
-    WHERE game_id = g.game_id
+    -- What a challenger says beside the champion decides nothing.
+    WHERE game_id = g.game_id AND (role = 'champion' OR share IS NOT NULL)
     ORDER BY target, "position" DESC, prediction_id DESC
 ) p
 LEFT JOIN LATERAL (

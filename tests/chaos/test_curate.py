@@ -15,7 +15,7 @@ from flows.connectors.parquet import PLAYED
 from schemas.settings import PostgresSettings
 from schemas.topics import Topic
 from tests.curated import ahead_of_positions, counts, in_tables, in_topics, position, rows
-from tests.system import SLOW, Child, Sent, Site, Trained, sent
+from tests.system import SLOW, Child, Sent, Site, Trained, scraped, sent
 
 KILLS = 10
 SMALL = {"STEAMLINE_CURATE_BATCH": "100"}
@@ -77,10 +77,11 @@ def test_killed_at_ten_random_moments(site: Site, trained: Trained, database: st
     assert_whole(site, database, total)
 
 
-@pytest.mark.parametrize("end", ["stop", "kill"])
+@pytest.mark.parametrize(("end", "seconds"), [("stop", 60), ("kill", 3)])
 def test_postgres_goes_and_comes_back(
-    site: Site, trained: Trained, server_home: Path, end: str
+    site: Site, trained: Trained, server_home: Path, end: str, seconds: int
 ) -> None:
+    """Events go on coming for so long: the last minute before first pitch must not be missing."""
     server = PostgresServer(server_home / "postgres")
     server.start()
     try:
@@ -89,19 +90,26 @@ def test_postgres_goes_and_comes_back(
         records = slate(trained)
         half = len(records) // 2
         site.send(records[:half])
-        child = curate(site, dsn)
+        child = curate(site, dsn, STEAMLINE_CURATE_METRICS_PORT="0")
         child.wait_for(lambda: position(dsn) > 0, "a first commit")
         if end == "stop":
             server.stop()
         else:
             assert server.process is not None
             server.process.kill()
-        site.send(records[half:])
+        each = -(-(len(records) - half) // seconds)
+        for begin in range(half, len(records), each):
+            site.send(records[begin : begin + each])
+            time.sleep(1)
         child.wait_for(lambda: "waiting for Postgres" in child.said, "to notice")
-        time.sleep(3)  # it goes on trying
-        assert child.alive()
+        away = scraped(child)
+        assert away["steamline_curate_postgres_up"] == 0
+        assert away["steamline_curate_postgres_away_seconds"] >= seconds - 10
+        behind = sum(value for name, value in away.items() if "_behind_records" in name)
+        assert behind >= len(records) - half
         server.start()
         child.wait_for(lambda: position(dsn) >= len(records), "to catch up")
+        child.wait_for(lambda: scraped(child)["steamline_curate_postgres_up"] == 1, "to say so")
         assert child.stop() < 10
         assert "Traceback" not in child.said
         assert curate(site, dsn, "--once").wait(60) == 0

@@ -92,6 +92,28 @@ def test_snapshot_then_live_then_resume(mock_kafka: str, prefix: str) -> None:
             assert [event.event for event in take(events, 1)] == ["alert"]
 
 
+def test_explanations_go_to_those_who_ask(mock_kafka: str, prefix: str) -> None:
+    """Without Redis there are none, which is said; shadows are in no feed at all."""
+    publisher = Publisher(mock_kafka, prefix)
+    publisher.send(samples.game())
+    with serving(api_settings(mock_kafka, prefix)) as served:
+        served.await_ready()
+        with following(served, "?explain=true") as asks, following(served) as does_not:
+            take(asks, 1), take(does_not, 1)
+            shadow = {"role": "challenger", "experiment": "spring", "model_version": "2"}
+            publisher.send(samples.prediction(3, 0.9, **shadow), samples.prediction(3))
+            (told,), (plain,) = take(asks, 1), take(does_not, 1)
+            assert plain.json() == json.loads(samples.prediction(3).model_dump_json())
+            assert told.json() == plain.json() | {
+                "explanation": None,
+                "unexplained": "STEAMLINE_REDIS_URL: no Redis is configured",
+            }
+            assert told.id == plain.id
+        detail = served.get(f"/v1/games/{samples.GAME}").json()
+        assert [one["model_version"] for one in detail["predictions"]] == ["1"]
+        assert [one["model_version"] for one in detail["shadows"]] == ["2"]
+
+
 def test_an_id_of_an_earlier_process_gives_a_gap_and_a_snapshot(
     mock_kafka: str, prefix: str
 ) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,20 +12,36 @@ import polars as pl
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewPartitions
 from pydantic import BaseModel
 
 from deploy.stack.kafka import KafkaBroker
+from flows.archive import Unmetered, archive
+from flows.connectors import topic_reader
 from flows.connectors.parquet import PLAYED, read_archive, scan, write_events
 from flows.parity import compare_archive
 from flows.sources import oddsapi_archive
 from flows.sources.tally import Tally
-from flows.training import training_fingerprint
-from schemas.settings import Settings
+from flows.steps.records import Record
+from flows.training import read_training_set
+from schemas.errors import OffsetOutOfRange
+from schemas.settings import ArchiveSettings, KafkaSettings, Settings
 from schemas.topics import Topic
 from schemas.wire import headers
 from tests.archived import ID_COLUMN, Archived
 from tests.samples import GAME, OTHER, alert, at, game, line, prediction, result, stake
-from tests.system import Sent, Site, Trained, create_topics, sent, wait_for
+from tests.system import (
+    PARTITIONS,
+    SLOW,
+    SLOW_BATCH,
+    Sent,
+    Site,
+    Trained,
+    create_topics,
+    send,
+    sent,
+    wait_for,
+)
 
 REAL_DAYS = ("2026-07-27", "2026-07-28")
 
@@ -78,16 +95,19 @@ def test_a_real_slate_from_kafka_gives_the_same_as_its_import(
         if merged:
             archived.command("compact", "--before", "2099-01-01")
         for topic in PLAYED:
-            ours, theirs = (scan(root, topic).collect() for root in (archived.root, imported))
+            rows, wanted = (scan(root, topic).collect() for root in (archived.root, imported))
             # At equal times of one game an import keeps the order of its source, which is Kafka's.
-            assert ours.equals(theirs), topic
+            assert rows.equals(wanted), topic
         assert [one.value for one in read_archive(archived.root)] == [
             one.value for one in read_archive(imported)
         ]
         found = compare_archive(archived.root, Settings())
         assert (found.mismatches, found.first) == (0, None)
         assert found.vectors > 1_000
-        assert len(training_fingerprint([archived.root], None)) > 16
+        ours, theirs = (
+            read_training_set([root], None, Settings()) for root in (archived.root, imported)
+        )
+        assert ours.fingerprint == theirs.fingerprint
     print(f"{found.vectors} vectors of {found.games} games, lines in {many['lines']} files")
 
 
@@ -214,6 +234,73 @@ def test_what_retention_deleted_unread_stops_it(archived: Archived) -> None:
     assert (found["differences"], found["lost"], found["behind"]) == (0, lost, 0)
     assert archived.command("ls")["topics"]["lines"]["lost"] == lost
     assert found["rows"] == 500 - lost
+
+
+def test_what_retention_overtakes_is_written_as_far_as_it_came(archived: Archived) -> None:
+    """Kafka may have it no more by the next start."""
+    send(archived.bootstrap, archived.prefix, lines(3_000), SLOW_BATCH)
+
+    class Overtaking(Unmetered):
+        came = 0
+
+        def read(self, records: list[Record]) -> None:
+            if records and not self.came:
+                delete_before(archived, Topic.LINES, 900)
+            self.came += len(records)
+
+    meter = Overtaking()
+    settings = Settings(
+        kafka=KafkaSettings(
+            bootstrap=archived.bootstrap,
+            prefix=archived.prefix,
+            options=json.loads(SLOW["STEAMLINE_KAFKA_OPTIONS"]),
+        ),
+        archive=ArchiveSettings(roll_rows=100_000, roll_seconds=3_600.0),
+    )
+    with pytest.raises(OffsetOutOfRange, match="by retention or with the topic; `--accept-loss`"):
+        archive(settings, archived.root, meter=meter)
+    held = archived.command("ls")["topics"]["lines"]
+    assert held["rows"] == meter.came > 0
+    assert "retention has deleted" in archived.refused("run", "--once")
+    archived.command("run", "--once", "--accept-loss")
+    found = archived.command("verify")
+    assert (found["differences"], found["behind"], found["rows"] + found["lost"]) == (0, 0, 3_000)
+
+
+def test_partitions_that_are_added_while_it_runs_are_archived(
+    archived: Archived, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(topic_reader, "LOOK_SECONDS", 0.0)
+    name = Topic.LINES.full(archived.prefix)
+    admin = AdminClient({"bootstrap.servers": archived.bootstrap})
+    producer = Producer({"bootstrap.servers": archived.bootstrap})
+    (one, two) = lines(2)
+
+    class Growing(Unmetered):
+        """Adds one behind the first record that comes."""
+
+        came = 0
+
+        def read(self, records: list[Record]) -> None:
+            if records and not self.came:
+                admin.create_partitions([NewPartitions(name, PARTITIONS + 1)])[name].result(20)
+                producer.produce(name, two.value, two.key, PARTITIONS, timestamp=two.timestamp_ms)
+                producer.flush(20)
+            self.came += len(records)
+
+    meter = Growing()
+    archived.send([one])
+    settings = Settings(kafka=KafkaSettings(bootstrap=archived.bootstrap, prefix=archived.prefix))
+    until = time.monotonic() + 30
+    archive(
+        settings,
+        archived.root,
+        stopping=lambda: meter.came == 2 or time.monotonic() > until,
+        meter=meter,
+    )
+    assert archived.assert_holds_the_topic(Topic.LINES) == 2
+    assert archived.command("run", "--once")["rows"] == 0, "nothing twice"
+    assert archived.command("verify")["differences"] == 0
 
 
 def test_a_topic_that_was_made_anew_stops_it(archived: Archived) -> None:

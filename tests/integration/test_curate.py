@@ -1,16 +1,26 @@
 """Real Kafka into real Postgres, by the command that a user types."""
 
+import asyncio
 import json
+import time
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewPartitions
+from pydantic import SecretStr
 
 from deploy.stack.kafka import KafkaBroker
+from flows.connectors import topic_reader
+from flows.connectors.kafka import ConfirmedProducer
+from flows.connectors.postgres import LOCK
+from flows.curate import curate_topics
 from schemas.events import Event
+from schemas.settings import KafkaSettings, PostgresSettings, Settings
 from schemas.topics import Topic
 from tests import samples
 from tests.curated import (
@@ -22,7 +32,7 @@ from tests.curated import (
     position,
     rows,
 )
-from tests.system import PARTITIONS, Child, Sent, Site, Trained
+from tests.system import PARTITIONS, Child, Sent, Site, Trained, scraped, wait_for
 
 TOPIC_OF = {
     "LineMovement": Topic.LINES,
@@ -186,6 +196,74 @@ def test_records_deleted_unread_stop_it_until_told_to_go_on(site: Site, database
     curate(site, database, "--once")
 
 
+def test_topics_made_anew_with_fewer_partitions_stop_it_once(site: Site, database: str) -> None:
+    def end(*options: str) -> Child:
+        child = site.start("run", "curate", "--once", *options, STEAMLINE_POSTGRES_DSN=database)
+        child.wait(60)
+        return child
+
+    name = Topic.LINES.full(site.prefix)
+    producer = Producer({"bootstrap.servers": site.bootstrap})
+
+    def put(event: Event, partition: int) -> None:
+        one = record(event)
+        producer.produce(name, one.value, one.key, partition, timestamp=one.timestamp_ms)
+        producer.flush(20)
+
+    for partition in range(PARTITIONS):
+        put(samples.line(partition), partition)
+    curate(site, database, "--once")
+    admin = AdminClient({"bootstrap.servers": site.bootstrap})
+    admin.delete_topics([name])[name].result(20)
+    wait_for(lambda: name not in admin.list_topics(timeout=5).topics, "deleted")
+    site.create_one(Topic.LINES, 1)
+    put(samples.line(100), 0)
+    put(samples.line(101), 0)
+    for _ in range(2):
+        child = end()
+        assert child.wait() == 1
+        last = child.said.strip().splitlines()[-1]
+        assert f"{name} partition 1: it was read to offset 1 and is gone" in last
+        assert "--accept-gap" in last
+    assert end("--accept-gap").wait() == 0
+    assert len(in_tables(database)[Topic.LINES]) == PARTITIONS + 2, "old offsets mean nothing"
+    put(samples.line(102), 0)
+    curate(site, database, "--once")
+    assert len(in_tables(database)[Topic.LINES]) == PARTITIONS + 3
+
+
+def test_partitions_that_are_added_while_it_runs_are_loaded(
+    site: Site, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(topic_reader, "LOOK_SECONDS", 0.0)
+    settings = Settings(
+        kafka=KafkaSettings(bootstrap=site.bootstrap, prefix=site.prefix),
+        postgres=PostgresSettings(dsn=SecretStr(database)),
+    )
+    name = Topic.LINES.full(site.prefix)
+    grown = PARTITIONS + 1
+    site.send([record(samples.line(1))])
+    added = False
+    until = time.monotonic() + 30
+
+    def stopping() -> bool:
+        """Asked between batches: adds a partition behind the first, ends behind the second."""
+        nonlocal added
+        if position(database) == 1 and not added:
+            admin = AdminClient({"bootstrap.servers": site.bootstrap})
+            admin.create_partitions([NewPartitions(name, grown)])[name].result(20)
+            one = record(samples.line(2))
+            producer = Producer({"bootstrap.servers": site.bootstrap})
+            producer.produce(name, one.value, one.key, PARTITIONS, timestamp=one.timestamp_ms)
+            added = producer.flush(20) == 0
+        return position(database) == 2 or time.monotonic() > until
+
+    asyncio.run(curate_topics(settings, ConfirmedProducer(settings.kafka), stopping))
+    assert len(in_tables(database)[Topic.LINES]) == 2
+    assert ahead_of_positions(database, site.prefix) == 0
+    curate(site, database, "--once")
+
+
 def test_a_second_one_waits_and_takes_over(site: Site, database: str) -> None:
     first = curate(site, database)
     site.send([record(samples.line(n)) for n in range(10)])
@@ -235,3 +313,51 @@ def test_an_archive_through_the_same_code(
     assert rows(database, "SELECT count(*) FROM quotes WHERE partition IS NULL") == [
         (manifest["lines"],)
     ]
+
+
+def test_metrics_say_what_was_done_and_how_far_it_is(site: Site, database: str) -> None:
+    events = [samples.game(0), samples.line(1), samples.line(2, book="circa"), samples.result(9)]
+    nonsense = Sent(Topic.LINES, samples.GAME.encode(), b"\xff{", samples.OPEN // 1000)
+    site.send([*(record(one) for one in [*events, events[1]]), nonsense])
+    behind = {name: 0.0 for name in (*Topic,)}
+    # Another one is at work, so the database is there and nothing moves.
+    with psycopg.connect(database, autocommit=True) as other:
+        other.execute("SELECT pg_advisory_lock(%s, hashtext(%s))", [LOCK, site.prefix])
+        child = site.start(
+            "run", "curate", STEAMLINE_POSTGRES_DSN=database, STEAMLINE_CURATE_METRICS_PORT="0"
+        )
+        child.wait_for(lambda: "another process curates" in child.said, "to wait")
+        waits = scraped(child)
+        assert waits["steamline_curate_batches_total"] == 0
+        assert "steamline_curate_committed_timestamp_seconds" not in waits
+        waiting = {Topic.GAMES: 1.0, Topic.LINES: 4.0, Topic.RESULTS: 1.0}
+        assert lag(waits) == behind | waiting
+    # Six records, and the letter that one of them became.
+    child.wait_for(lambda: position(database) == 7, "to read everything")
+    child.wait_for(lambda: lag(scraped(child)) == behind, "to have counted it")
+    done = scraped(child)
+    rows_in = {
+        name: (done[f'steamline_curate_rows_total{{table="{name}"}}'],
+               done[f'steamline_curate_repeats_total{{table="{name}"}}'])
+        for name in TABLE_OF.values()
+    }  # fmt: skip
+    assert rows_in == dict.fromkeys(TABLE_OF.values(), (0, 0)) | {
+        "game_updates": (1, 0),
+        "quotes": (2, 1),
+        "results": (1, 0),
+        "dead_letters": (1, 0),
+    }
+    assert done['steamline_curate_refused_total{reason="malformed_json"}'] == 1
+    assert done['steamline_curate_records_total{topic="lines"}'] == 4
+    assert done["steamline_curate_batches_total"] >= 1
+    assert done["steamline_curate_postgres_up"] == 1
+    assert done["steamline_curate_postgres_away_seconds"] == 0
+    assert abs(done["steamline_curate_committed_timestamp_seconds"] - time.time()) < 60
+    child.stop()
+
+
+def lag(samples: dict[str, float]) -> dict[Topic, float]:
+    return {
+        topic: samples[f'steamline_curate_behind_records{{topic="{topic.value}"}}']
+        for topic in Topic
+    }

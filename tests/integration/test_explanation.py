@@ -1,26 +1,38 @@
 """Explanations from a real Redis and a model cache on disk: the route and the command agree."""
 
+import asyncio
 import json
 import math
 import uuid
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
+import models.boosters.explaining
 from api.app import create_app
+from api.board import Board, Message
+from api.explain import CachedModels, Vectors
+from api.explained import Explainer
+from api.feed import Feed
+from api.filters import Filter
 from cli.main import app as cli
 from flows.connectors.feature_store import connect
 from models.features.catalogue import NAMES
 from models.features.stored import feature_key, pack
+from schemas.decisions import Prediction, Role
+from schemas.explanation import Explanation
 from schemas.markets import Target
 from schemas.settings import KafkaSettings, MlflowSettings, RedisSettings, Settings
 from tests import samples
 from tests.unit import boosters
+from tests.unit.api.test_feed import RULES, Event, events
 from tests.unit.api.test_routes import get, problem
-from tests.unit.boosters import FEATURE_SET, model
+from tests.unit.boosters import FEATURE_SET, model, varied_text
 from tests.unit.models.boosters.test_explaining import header, vector
 
 PATH = f"/v1/games/{samples.GAME}/explanation"
@@ -147,3 +159,131 @@ def test_a_damaged_cache_is_said(app: FastAPI, settings: Settings) -> None:
     answer = get(app, PATH)
     assert answer.status_code == 503
     assert "damaged" in problem(answer)["detail"]
+
+
+class Reader:
+    """One client of the feed that asks for explanations."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.feed = Feed(Board(), RULES, ring=100, client_queue=50)
+        self.feed.source(True, True)
+        self.explainer = Explainer(Vectors(settings), CachedModels(settings))
+
+    def read(self, *messages: Message, between: Callable[[], object] | None = None) -> list[Event]:
+        """What comes of these, for a client that has the snapshot already."""
+
+        async def run() -> bytes:
+            stream = self.feed.stream(Filter(), None, self.explainer)
+            await anext(stream)
+            assert b"event: snapshot" in await anext(stream)
+            self.feed.publish(messages)
+            waiting = asyncio.ensure_future(anext(stream))
+            if between is not None:
+                await asyncio.sleep(0)
+                between()
+            return await waiting
+
+        return events(asyncio.run(run()))
+
+
+def said_by(number: str, position: int = 3, target: Target = Target.MONEYLINE) -> Prediction:
+    version = model(target, number=number).version
+    line = None if target is Target.MONEYLINE else 8.5
+    return samples.prediction(position, target=target, model_version=version, line=line)
+
+
+def test_the_feed_explains_what_it_can_and_says_what_it_cannot(
+    app: FastAPI, settings: Settings
+) -> None:
+    """The stored vector is of position 3; 4 came since, and its vector is not kept."""
+    reader = Reader(settings)
+    sent: list[Message] = [
+        samples.line(1),
+        said_by("7", 3),
+        said_by("7", 3, Target.TOTAL),
+        said_by("8", 3, Target.RUNS),
+        samples.stake(3),
+        said_by("7", 4),
+        samples.prediction(4, game_id=samples.OTHER),
+    ]
+    read = reader.read(*sent)
+    assert [kind for kind, _, _ in read] == [
+        *("line", "prediction", "prediction", "prediction", "stake", "prediction", "prediction")
+    ]
+    assert [one_id for _, one_id, _ in read] == [
+        f"{reader.feed.epoch}-{number}" for number in range(1, 8)
+    ]
+    for message, (_, _, data) in zip(sent, read, strict=True):
+        told = {name: data.pop(name, None) for name in ("explanation", "unexplained")}
+        assert data == json.loads(message.model_dump_json()), "the message itself is untouched"
+        if not isinstance(message, Prediction):
+            assert told == {"explanation": None, "unexplained": None}
+            continue
+        explained = message.position == 3 and message.target is not Target.RUNS
+        assert (told["explanation"] is not None) is explained
+        assert (told["unexplained"] is None) is explained
+        if message.target is Target.RUNS:
+            assert "the cache holds" in str(told["unexplained"])
+        if explained:
+            assert told["explanation"] == get(app, f"{PATH}?target={message.target}").json()
+
+
+def test_a_position_that_is_not_at_hand_is_never_explained_by_another(settings: Settings) -> None:
+    read = Reader(settings).read(said_by("7", 2), said_by("7", 5, Target.TOTAL))
+    for position, (_, _, data) in zip((2, 5), read, strict=True):
+        assert data["explanation"] is None
+        assert data["unexplained"] == (
+            f"the vector of position {position} is not at hand: Redis holds that of position 3, "
+            "the newest"
+        )
+
+
+def test_a_vector_that_comes_a_moment_after_its_message_is_waited_for(settings: Settings) -> None:
+    reader = Reader(settings)
+    (read,) = reader.read(
+        said_by("7", 5), between=lambda: store(settings, pack(header(position=5), vector()))
+    )
+    assert read[2]["explanation"]["position"] == 5
+
+
+def test_a_prediction_is_explained_once_for_all_who_ask(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+
+    def counted(*args: object) -> Explanation:
+        made.append(args)
+        return real(*args)  # type: ignore[arg-type]
+
+    real = models.boosters.explaining.explain
+    monkeypatch.setattr(models.boosters.explaining, "explain", counted)
+    reader = Reader(settings)
+
+    async def two() -> list[list[bytes]]:
+        reader.feed.publish([said_by("7", 3)])
+        frames = [frame.wire for frame in reader.feed.since(0) or []]
+        return list(await asyncio.gather(reader.explainer(frames), reader.explainer(frames)))
+
+    one, other = asyncio.run(two())
+    assert one == other
+    assert len(made) == 1
+
+
+def test_without_redis_the_feed_goes_on_and_says_so(settings: Settings) -> None:
+    away = settings.model_copy(
+        update={"redis": RedisSettings(url=SecretStr("redis://me:hunter2@127.0.0.1:1"))}
+    )
+    ((_, _, data),) = Reader(away).read(said_by("7", 3))
+    assert "Redis does not answer" in data["unexplained"]
+    assert "hunter2" not in data["unexplained"]
+
+
+def test_a_challenger_that_has_a_game_explains_itself(app: FastAPI, settings: Settings) -> None:
+    challenger = model(Target.MONEYLINE, varied_text(seed=2), "8")
+    boosters.keep([challenger], settings.home / "models", "challenger")
+    part: dict[str, Any] = {"role": Role.CHALLENGER, "experiment": "spring", "share": 0.5}
+    dealt = samples.prediction(3, model_version=challenger.version, **part)
+    ((_, _, data),) = Reader(settings).read(dealt)
+    assert data["explanation"]["model_version"] == challenger.version
+    app.state.feed.publish([dealt])
+    assert get(app, PATH).json() == data["explanation"]

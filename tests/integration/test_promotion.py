@@ -18,6 +18,7 @@ from mlflow import MlflowClient
 from pydantic import SecretStr
 
 from flows.models import ModelWatch, current_models
+from flows.promotion import Evidence, introduce
 from flows.steps.score import Scorer
 from models.boosters.golden import Golden
 from models.boosters.parameters import PARAMETERS
@@ -57,11 +58,11 @@ def rows() -> tuple[Any, Any, Any]:
     return vectors, dice.uniform(0.3, 0.7, 40), np.full(40, 8.5)
 
 
-def publish(registry: Registry, seed: int = 2, simulated: bool = True) -> Version:
-    """A sound challenger for the total."""
+def sound(seed: int = 2, simulated: bool = True) -> TrainedModel:
+    """A training of the total."""
     model = TargetModel(varied_text(seed=seed), replace(card(TARGET), simulated=simulated), "0")
     score = Score(log_loss=0.6, brier=0.2, rows=10)
-    made = TrainedModel(
+    return TrainedModel(
         model,
         trees=12,
         games=61,
@@ -69,7 +70,11 @@ def publish(registry: Registry, seed: int = 2, simulated: bool = True) -> Versio
         parameters=PARAMETERS[TARGET],
         golden=Golden.of(model, *rows()),
     )
-    (version,) = registry.publish([made], seed=seed)
+
+
+def publish(registry: Registry, seed: int = 2, simulated: bool = True) -> Version:
+    """A sound challenger for the total."""
+    (version,) = registry.publish([sound(seed, simulated)], seed=seed)
     return version
 
 
@@ -343,6 +348,31 @@ def test_the_gate_lets_an_edge_pass_and_nothing_else(
     version = client.get_model_version(NAME, candidate.number)
     assert json.loads(version.tags["steamline.verdict"])["promote"] is (edge > 0)
     assert version.tags.get("steamline.gate") == ("passed" if edge else None)
+
+
+def test_what_was_trained_is_judged_at_once_and_crowned_on_request(
+    trained: Trained, client: MlflowClient, tmp_path: Path, season: tuple[float, Path]
+) -> None:
+    edge, archive = season
+    registry, evidence = registry_of(trained, tmp_path), Evidence([archive], Settings())
+    word = "passed" if edge else "refused by"
+    (waits,) = introduce(registry, [sound()], 2, None, evidence, crown=False)
+    assert waits.verdict is not None
+    assert waits.verdict.promote is (edge > 0)
+    assert waits.became == f"champion on paper, {word} the gate", "which takes nothing from anyone"
+    assert registry.champion(TARGET).paper
+    (now,) = introduce(registry, [sound(3)], 3, None, evidence, crown=True)
+    champion = registry.champion(TARGET)
+    assert (champion.number, champion.paper) == (now.version.number, edge == 0)
+    assert now.crowned is (edge > 0)
+    if edge:
+        # The next one waits for a person's word, though it passes; here its settings are the same.
+        (later,) = introduce(registry, [sound(4)], 3, None, evidence, crown=False)
+        assert later.became == "challenger, passed the gate"
+        assert registry.champion(TARGET).number == champion.number
+    (few,) = introduce(registry, [sound(5)], 2, None, Evidence([trained.archive], Settings()))
+    assert few.verdict is None
+    assert "the gate needs 200" in few.became
 
 
 def test_simulated_games_are_no_evidence_for_a_model_of_real_ones(

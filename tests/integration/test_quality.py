@@ -9,12 +9,18 @@ from typing import Any
 
 import polars as pl
 import pytest
+from pydantic import SecretStr
 
 from flows.connectors.manifest import Manifest, seal
 from flows.connectors.parquet import write_events
+from flows.connectors.quality_table import put
+from flows.quality import report
 from flows.sources import oddsapi_archive
 from flows.sources.tally import Tally
 from models.features.catalogue import NAMES
+from models.measurements import measurements
+from schemas.settings import PostgresSettings, Settings
+from tests.curated import rows
 from tests.system import clean_env
 
 STALE = timedelta(minutes=30)
@@ -27,10 +33,10 @@ def archive(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
     return root, seal(root, "oddsapi", False, tally.rejected, tally.left_out)
 
 
-def ask(*arguments: str) -> subprocess.CompletedProcess[str]:
+def ask(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "cli.main", "data", "quality", *arguments],
-        env=clean_env() | {"COLUMNS": "160"},
+        env=clean_env() | {"COLUMNS": "160"} | env,
         capture_output=True,
         text=True,
         timeout=300,
@@ -132,6 +138,69 @@ def test_features_of_lines_are_known_and_those_without_a_source_never(
     assert shares["market"]["known"] > 0.95
     assert shares["team"]["known"] == 0.0
     assert [row["feature"] for row in told["coverage"]["features"]] == list(NAMES)
+
+
+def test_figures_are_kept_in_postgres_and_the_newest_stands(
+    told: dict[str, Any], archive: tuple[Path, Manifest], database: str
+) -> None:
+    done = ask(str(archive[0]), "--to-postgres", "--json", STEAMLINE_POSTGRES_DSN=database)
+    assert done.returncode == 0, done.stderr
+    kept = json.loads(done.stdout)["postgres"]
+    counted = rows(database, "SELECT count(*), count(DISTINCT measured_at) FROM data_quality")
+    assert counted == [(kept["figures"], 1)]
+    assert kept["changed"] == kept["figures"]
+
+    # Day by day they come to what the report says of the whole.
+    sums = {
+        (metric, subject): value
+        for metric, subject, value in rows(
+            database, "SELECT metric, subject, sum(value) FROM data_quality GROUP BY 1, 2"
+        )
+    }
+    assert sums["games", ""] == told["games"]
+    assert {name: sums["games_without", name] for name in told["without"]} == {
+        name: len(games) for name, games in told["without"].items()
+    }
+    assert sums["gaps", ""] == len(told["gaps"])
+    assert sums["quotes_far", ""] == len(told["far"])
+    (longest,) = rows(
+        database,
+        "SELECT source, day::text, value FROM data_quality"
+        " WHERE metric = 'longest_gap_hours' ORDER BY value DESC LIMIT 1",
+    )
+    first = told["gaps"][0]
+    assert longest == (first["source"], first["since"][:10], pytest.approx(first["hours"]))
+    shares = {
+        category: value
+        for category, value in rows(
+            database,
+            "SELECT k.subject, sum(k.value * g.value) / sum(g.value) FROM data_quality k"
+            " JOIN data_quality g ON g.day = k.day AND g.metric = 'games'"
+            " WHERE k.metric = 'features_known' GROUP BY 1",
+        )
+    }
+    assert shares == {
+        row["category"]: pytest.approx(row["known"], abs=1e-6)
+        for row in told["coverage"]["categories"]
+    }
+
+    # Again: nothing is new. One that is wrong is put right, and no other is touched.
+    later = datetime(2026, 11, 24, tzinfo=UTC)
+    found = report(archive[0], Settings(_env_file=None), 0.03)  # type: ignore[call-arg]
+    figures = list(measurements(found.quality, found.known))
+    postgres = PostgresSettings(dsn=SecretStr(database))
+    assert put(postgres, figures, later) == 0
+    wrong = (
+        "UPDATE data_quality SET value = 99, measured_at = '2026-01-01Z'"
+        " WHERE metric = 'games' AND day = '2026-07-20' RETURNING 1"
+    )
+    assert rows(database, wrong) == [(1,)]
+    assert put(postgres, figures, later) == 1
+    assert rows(
+        database,
+        "SELECT day::text, value FROM data_quality WHERE measured_at = %s",
+        later,
+    ) == [("2026-07-20", sum("2026-07-20" in game["game_id"] for game in told["by_game"]))]
 
 
 def test_the_tables_and_the_one_line_error(archive: tuple[Path, Manifest], tmp_path: Path) -> None:

@@ -71,6 +71,12 @@ def season(
         )
         db.execute(f"{SETTLED} FROM fills WHERE {PART} > 0")
         db.execute(f"{AGAIN} FROM settlements WHERE {PART} = 2")
+        # One day asked for must not be all that there is: that is rightly read through.
+        db.execute(
+            "INSERT INTO stakes SELECT later.* FROM stakes s, generate_series(1, 9) n,"
+            " jsonb_populate_record(s, jsonb_build_object('stake_id', stake_id || ':' || n,"
+            " 'as_of', as_of + n * interval '7 days')) later"
+        )
         # As autovacuum does it after so many rows.
         db.execute("VACUUM (ANALYZE)")
     yield dsn

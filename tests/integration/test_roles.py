@@ -65,7 +65,7 @@ def test_a_writer_curates_and_takes_nothing_away(postgres: PostgresServer, datab
         await curator.patiently(lambda: store.note_books(["pinnacle"], []))
         await bring_all(curator, iter([batch]), rules_of(Settings()))
         await store.close()
-        return dict(curator.new)
+        return dict(curator.account.new)
 
     assert asyncio.run(load()) == {"quotes": 1, "game_updates": 1}
     with psycopg.connect(dsn, autocommit=True) as db:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from flows.steps.rows import TABLES, Place
 from schemas.bets import Outcome, Terms
-from schemas.decisions import AlertKind, Refusal, Stake
+from schemas.decisions import AlertKind, Refusal, Role, Stake
 from schemas.events import (
     MAX_DECIMAL_ODDS,
     BettingSplits,
@@ -171,6 +171,26 @@ CASES: list[tuple[bool, BaseModel, dict[str, Any]]] = [
     (False, samples.prediction(), {"line": inf}),
     (True, samples.prediction(), {"as_of_us": samples.prediction().cutoff_us}),
     (False, samples.prediction(), {"as_of_us": samples.prediction().cutoff_us + 1}),
+    # Experiments.
+    *(
+        (takes, message, over)
+        for message in (samples.prediction(), samples.stake())
+        for takes, over in (
+            (True, {"experiment": "x" * 64, "share": 0.01}),
+            (False, {"experiment": "x" * 65}),
+            (False, {"experiment": ""}),
+            (False, {"experiment": "a:b"}),
+            (False, {"experiment": "a\n"}),
+            (True, {"experiment": "a", "role": Role.CHALLENGER, "share": nextafter(1.0, 0.0)}),
+            (False, {"experiment": "a", "share": 1.0}),
+            (False, {"experiment": "a", "share": 0.0}),
+            (False, {"role": Role.CHALLENGER}),
+            (False, {"share": 0.5}),
+            (False, {"experiment": "a", "role": "previous"}),
+        )
+    ),
+    (True, samples.prediction(), {"experiment": "a", "role": Role.CHALLENGER}),
+    (False, samples.stake(), {"experiment": "a", "role": Role.CHALLENGER}),
     # Stakes.
     (True, samples.stake(), {"fraction": 1.0, "kelly_full": 1.0}),
     (False, samples.stake(), {"fraction": nextafter(1.0, 2.0)}),
@@ -253,6 +273,7 @@ def test_the_same_is_taken(
         ("alert_kind", AlertKind),
         ("outcome", Outcome),
         ("terms", Terms),
+        ("role", Role),
     ],
 )
 def test_the_same_words(db: Connection, domain: str, words: type[StrEnum]) -> None:
@@ -328,7 +349,8 @@ def test_every_field_has_its_column(db: Connection) -> None:
             "SELECT column_name FROM information_schema.columns WHERE table_name = %s",
             (table.name,),
         ).fetchall()
-        assert {name for (name,) in found} == set(table.columns), table.name
+        # The database numbers events itself, as they come.
+        assert {name for (name,) in found} - {"arrival"} == set(table.columns), table.name
     assert {type(m) for _, m, _ in CASES} >= {
         LineMovement,
         GameUpdate,

@@ -1,5 +1,6 @@
 """`steamline model watch` on a real Postgres and a real MLflow: one at a time, each job kept."""
 
+import asyncio
 import json
 import re
 from datetime import date, timedelta
@@ -19,9 +20,11 @@ from flows.connectors.manifest import seal
 from flows.connectors.model_jobs import OtherTrains, alone
 from flows.connectors.parquet import write_archive, write_events
 from flows.connectors.watch_metrics import WatchMetrics
+from flows.curate import curate_archive
 from flows.sources.simulated_truth import Slate
 from flows.sources.simulator import simulate
 from flows.steps.watch import Job
+from flows.training import read_training_set
 from flows.watch import Health, Watch
 from models.boosters.scoring import TargetModel
 from models.boosters.training import Trained as TrainedModel
@@ -30,7 +33,7 @@ from schemas.decisions import Prediction
 from schemas.errors import ConfigError, DependencyDown, ModelRefused
 from schemas.events import GameResult
 from schemas.markets import Target
-from schemas.settings import PostgresSettings, Settings
+from schemas.settings import PostgresSettings, Settings, WatchSettings
 from schemas.time import US_PER_DAY, US_PER_MINUTE
 from schemas.topics import Topic
 from tests import samples
@@ -39,6 +42,9 @@ from tests.unit.boosters import model
 NOW = samples.START
 CHAMPION = model(Target.MONEYLINE)
 RUNNER = CliRunner()
+
+
+SMALL = Slate(seed=5, days=40, games=3, activity=0.0, books=("pinnacle", "draftkings"))
 
 
 class Champions(Registry):
@@ -65,8 +71,16 @@ class Published:
         ]
 
 
-def watch(database: str, archive: Path, publish: Published, *champions: TargetModel) -> Watch:
-    settings = Settings(postgres=PostgresSettings(dsn=SecretStr(database)))
+def watch(
+    database: str,
+    archive: Path,
+    publish: Published,
+    *champions: TargetModel,
+    rules: WatchSettings | None = None,
+) -> Watch:
+    settings = Settings(
+        postgres=PostgresSettings(dsn=SecretStr(database)), watch=rules or WatchSettings()
+    )
     return Watch([archive], settings, Champions(*champions), publish, lambda: NOW, 1)
 
 
@@ -78,7 +92,7 @@ def rows(database: str, query: str) -> list[tuple[Any, ...]]:
 def trained_before(database: str, days: float) -> None:
     at = NOW - round(days * US_PER_DAY)
     with alone(PostgresSettings(dsn=SecretStr(database))) as jobs:
-        jobs.record(Job(f"before-{days}", "first", "trained", "", at, at), [], [])
+        jobs.record(Job(f"before-{days}", "first", "trained", "", at, at), [], [], "watch")
 
 
 @pytest.fixture
@@ -109,6 +123,7 @@ def losing(root: Path, version: str) -> Path:
             over.append(
                 samples.result(game_id=game, home_score=1, away_score=2, occurred_at_us=after)
             )
+    root.mkdir(exist_ok=True)
     write_archive(root, Topic.PREDICTIONS, said)
     write_archive(root, Topic.RESULTS, over)
     return root
@@ -156,16 +171,83 @@ def test_the_command_trains_once_publishes_and_keeps_it(
     assert rows(database, "SELECT count(*) FROM model_jobs") == [(1,)]
 
 
+def test_a_training_by_hand_from_the_tables_is_a_job_of_the_same_history(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    season = tmp_path / "season"
+    # Held back games of more than five days: fewer have no interval.
+    write_events(season, simulate(SMALL))
+    settings = Settings(postgres=PostgresSettings(dsn=SecretStr(database)))
+    asyncio.run(curate_archive(settings, season))
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    for key, value in {
+        "HOME": str(tmp_path),
+        "MLFLOW_TRACKING_URI": uri,
+        "MLFLOW_ARTIFACTS": str(tmp_path / "artifacts"),
+        "POSTGRES_DSN": database,
+    }.items():
+        monkeypatch.setenv(f"STEAMLINE_{key}", value)
+    told = ["model", "train", "--postgres", "--json"]
+    with alone(settings.postgres):
+        assert isinstance(RUNNER.invoke(app, told).exception, OtherTrains)
+    done = RUNNER.invoke(app, told)
+    assert done.exit_code == 0, done.output
+    made = json.loads(done.stdout)
+    assert {one["became"] for one in made} == {
+        "champion on paper, not judged: 120 games: the gate needs 200 out of sample"
+    }
+    assert rows(database, "SELECT cause, outcome FROM model_jobs") == [("asked", "trained")]
+    wanted = read_training_set([season], None, settings).fingerprint
+    kept = rows(database, "SELECT source, data_fingerprint, simulated FROM model_runs")
+    assert kept == [("train", wanted, True)] * len(Target)
+    client = MlflowClient(uri, uri)
+    for one in made:
+        champion = client.get_model_version_by_alias(f"steamline-{one['target']}", "champion")
+        metrics = client.get_run(str(champion.run_id)).data.metrics
+        for of in ("model_log_loss", "market_brier", "difference_log_loss"):
+            low, high = one["intervals"][of]
+            assert metrics[f"{of}_interval_low"] == low
+            assert metrics[f"{of}_interval_high"] == high
+        low, high = one["intervals"]["market_log_loss"]
+        assert low < one["held_out"]["market"]["log_loss"] < high
+    early = RUNNER.invoke(app, [*told, "--until", "2020-01-01"])
+    assert early.exit_code == 1
+    assert "error: " in early.output
+    assert rows(database, "SELECT outcome FROM model_jobs ORDER BY ended_at") == [
+        ("trained",),
+        ("failed",),
+    ]
+
+
 def test_models_that_lose_against_the_market_are_trained_again(
     database: str, tmp_path: Path, nothing_to_train: None
 ) -> None:
-    trained_before(database, 1.0)
-    ours = watch(database, losing(tmp_path, CHAMPION.version), Published(), CHAMPION)
+    """Games of ten days, the last of them ten days ago, three a day."""
+    trained_before(database, 12.5)
+    young = WatchSettings(refresh_days=60, retry_games=9)
+    archive = losing(tmp_path / "ours", CHAMPION.version)
+    other = losing(tmp_path / "other", "another")
+    # What models before it said is no reason.
+    assert watch(database, other, Published(), CHAMPION, rules=young).look() is None
+    ours = watch(database, archive, Published(), CHAMPION, rules=young)
     job = ours.look()
     assert job is not None
     assert job.cause == "degraded"
-    other = watch(database, losing(tmp_path, "another"), Published(), CHAMPION)
-    assert other.look() is None  # what models before it said is no reason
+    # The gate has refused what came of it: the champion is as bad as it was, and no game is new.
+    for _ in range(3):
+        assert ours.look() is None
+    assert rows(database, "SELECT count(*) FROM model_jobs WHERE cause = 'degraded'") == [(1,)]
+
+
+def test_one_game_less_than_asked_for_is_not_enough(
+    database: str, tmp_path: Path, nothing_to_train: None
+) -> None:
+    """Nine games are over since twelve and a half days ago."""
+    trained_before(database, 12.5)
+    archive = losing(tmp_path, CHAMPION.version)
+    rules = WatchSettings(refresh_days=60, retry_games=10)
+    assert watch(database, archive, Published(), CHAMPION, rules=rules).look() is None
 
 
 def test_old_models_are_trained_again_and_young_ones_not(

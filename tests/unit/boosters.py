@@ -15,7 +15,7 @@ from models.boosters.laws import Law
 from models.boosters.scoring import ModelCard, TargetModel
 from models.features.catalogue import NAMES
 from models.features.kernel import FeatureSet
-from models.registry import Registry
+from models.registry import CHAMPION, Registry
 from schemas.markets import Target
 from schemas.settings import MlflowSettings, Settings
 
@@ -74,7 +74,7 @@ def models(text: str | None = None) -> list[TargetModel]:
     return [model(target, text) for target in Target]
 
 
-def keep(models: Iterable[TargetModel], folder: Path) -> None:
+def keep(models: Iterable[TargetModel], folder: Path, alias: str = CHAMPION) -> None:
     """Keep them in `folder` as a worker that has taken them does."""
     row = np.zeros((1, len(NAMES)), np.float32)
     kept = []
@@ -82,4 +82,4 @@ def keep(models: Iterable[TargetModel], folder: Path) -> None:
         model.golden = Golden.of(model, row, np.array([0.5]), np.array([1.5]))
         kept.append(model)
     nowhere = MlflowSettings(tracking_uri=SecretStr("postgresql://127.0.0.1:1/nobody"))
-    Registry(nowhere, folder).remember(kept)
+    Registry(nowhere, folder).remember(kept, alias)

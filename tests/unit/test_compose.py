@@ -1,9 +1,12 @@
 """docker-compose.yml is valid, and its validator would notice if it were not."""
 
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from cli.main import app
 from deploy.compose_check import check, example
 from schemas.errors import ConfigError
 from schemas.settings import Settings
@@ -11,6 +14,7 @@ from schemas.settings import Settings
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text()
 ENV = example((ROOT / ".env.example").read_text())
+OURS = ("score", "ingest", "archive", "train", "curate", "api")
 
 
 def test_the_file_is_valid() -> None:
@@ -57,18 +61,49 @@ def test_every_service_has_limits_and_every_server_a_health_check() -> None:
     assert {name for name, service in services.items() if "healthcheck" not in service} == {
         "score",
         "curate",
+        "monitor",
+        "ingest",
+        "archive",
+        "train",
     }
 
 
+def test_what_runs_unasked_and_what_does_not() -> None:
+    services = check(TEXT, ENV)
+    asked_for = {name: one["profiles"] for name, one in services.items() if one.get("profiles")}
+    # Compose takes a list for a set.
+    assert {name: set(some) for name, some in asked_for.items()} == {
+        "ingest": {"ingest"},
+        "train": {"train"},
+    }
+    assert services["train"]["restart"] == "no"
+    # Training reads what the archive flow writes; the folder belongs to the image's user.
+    for name in ("archive", "train"):
+        assert "archive-state:/state" in services[name]["volumes"]
+    assert "models:/models" in services["train"]["volumes"]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_each_service_runs_a_command_that_there_is(name: str) -> None:
+    command = check(TEXT, ENV)[name]["command"]
+    done = CliRunner().invoke(app, [*command, "--help"])
+    assert done.exit_code == 0, (command, done.output)
+    words = takewhile(lambda word: not word.startswith("-"), command)
+    assert f"{' '.join(words)} [OPTIONS]" in done.output, "the group above it would say COMMAND"
+
+
+@pytest.mark.parametrize("name", OURS)
 def test_settings_read_the_example_and_what_the_services_are_given(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An unknown key would stop the start-up of a container."""
     (tmp_path / ".env").write_text((ROOT / ".env.example").read_text())
     monkeypatch.chdir(tmp_path)
-    services = check(TEXT, ENV)
-    for key, value in services["api"]["environment"].items():
+    service = check(TEXT, ENV)[name]
+    assert service["env_file"] == [{"path": ".env", "required": False}]
+    for key, value in service["environment"].items():
         monkeypatch.setenv(key, value)
     settings = Settings.read()
     assert settings.kafka.bootstrap == "kafka:9092"
-    assert settings.api.host == "0.0.0.0"
+    assert settings.home == Path("/state")
+    assert settings.api.host == ("0.0.0.0" if name == "api" else "127.0.0.1")

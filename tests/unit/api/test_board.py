@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.board import RETAIN_US, SIGNALS, Board, Message
-from schemas.decisions import LOCKS, AlertKind
+from schemas.decisions import LOCKS, AlertKind, Role
 from schemas.events import QuoteStatus
 from schemas.markets import Market, Side, Target
 from schemas.time import US_PER_MINUTE
@@ -205,3 +205,20 @@ def test_bankrolls_do_not_push_each_other_off_the_board() -> None:
         "main": 0.03,
         "side": 0.01,
     }
+
+
+def test_a_shadow_is_kept_and_never_the_price() -> None:
+    board = Board()
+    said = samples.prediction(4, 0.55)
+    beside = {"role": Role.CHALLENGER, "experiment": "spring", "model_version": "2"}
+    shadow = samples.prediction(5, 0.9, **beside)
+    assert board.apply(said)
+    assert not board.apply(shadow), "no news: a follower would bet on it"
+    assert not board.apply(samples.prediction(3, 0.8, **beside))
+    game = board.games[samples.GAME]
+    assert game.predictions == {Target.MONEYLINE: said}
+    assert list(game.history) == [said]
+    assert game.shadows == {Target.MONEYLINE: shadow}
+    dealt = samples.prediction(6, 0.7, share=0.5, **beside)
+    assert board.apply(dealt), "the game is the challenger's: this is the price"
+    assert game.predictions == {Target.MONEYLINE: dealt}

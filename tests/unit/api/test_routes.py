@@ -163,6 +163,7 @@ def test_openapi_has_examples_for_the_feed_and_the_board(app: FastAPI) -> None:
         "game",
         "market",
         "event",
+        "explain",
         "last_event_id",
         "Last-Event-ID",
     }

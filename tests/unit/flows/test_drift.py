@@ -3,93 +3,33 @@
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
 from pathlib import Path
-from typing import Any
 
-import polars as pl
+import numpy as np
 import pytest
 from selectolax.lexbor import LexborHTMLParser
 from typer.testing import CliRunner
 
 from cli.main import app
-from flows.connectors.parquet import scan, write_archive, write_events
+from flows.connectors.parquet import scan
 from flows.drift import drift_report
-from flows.offline import samples as decisions
-from flows.sources.simulated_truth import Slate
-from flows.sources.simulator import simulate
-from models.boosters.dataset import DECISION_MINUTES
 from models.boosters.scoring import TargetModel
 from models.evaluation.monitor import DriftReport
-from schemas.decisions import Prediction
+from models.features.catalogue import NAMES
 from schemas.errors import DataMissing, ModelRefused
-from schemas.events import BettingSplits, Event, day_of
 from schemas.markets import Target
-from schemas.settings import DriftSettings, Settings
-from schemas.time import US_PER_MINUTE, to_us
+from schemas.time import to_us
 from schemas.topics import Topic
-from tests import samples
 from tests.unit.boosters import card, constant_text, keep, varied_text
-
-DAYS = 5
-SETTINGS = Settings(drift=DriftSettings(days=DAYS))
-SLATE = Slate(seed=5, days=20, games=4, activity=0.0, books=("pinnacle", "draftkings"))
-
-
-@cache
-def all_days() -> list[date]:
-    return sorted({day_of(event.game_id) for event in simulate(SLATE)})
-
-
-def recent(game: str) -> bool:
-    return day_of(game) in all_days()[-DAYS:]
-
-
-def changed(event: Event) -> Event:
-    """In the recent days everybody bets on home."""
-    if isinstance(event, BettingSplits) and recent(event.game_id):
-        return event.model_copy(update={"tickets_home_over_pct": 93.0})
-    return event
+from tests.unit.flows.drifted import DAYS, SETTINGS, all_days, models, recent, write
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Simulated games, and predictions: the price, and of the recent ones 95 % for home, always."""
     root = tmp_path_factory.mktemp("drift")
-    write_events(root, map(changed, simulate(SLATE)))
-    made: list[Prediction] = []
-    for _, part in decisions(root, SETTINGS, DECISION_MINUTES, over=True):
-        for at, row in enumerate(part.rows.iter_rows(named=True)):
-            market = float(part.features.consensus[at, 0])
-            made.append(prediction(row, market, 0.95 if recent(row["game_id"]) else market))
-    in_order: list[Prediction] = sorted(made, key=lambda one: one.as_of_us)
-    write_archive(root, Topic.PREDICTIONS, in_order)
+    write(root)
     return root
-
-
-def prediction(row: dict[str, Any], market: float, chance: float) -> Prediction:
-    return samples.prediction(
-        row["position"],
-        chance,
-        game_id=row["game_id"],
-        as_of_us=row["as_of_us"],
-        start_time_us=row["start_us"],
-        cutoff_us=row["start_us"] - 60 * US_PER_MINUTE,
-        market_probability=market,
-        simulated=True,
-    )
-
-
-def models(root: Path, text: str) -> list[TargetModel]:
-    """That have learned from all but the recent days."""
-    ends = scan(root, Topic.GAMES).select("game_id", pl.col("start_time_us").cast(pl.Int64))
-    old = [start for game, start in ends.collect().iter_rows() if not recent(game)]
-    return [
-        TargetModel(text, replace(card(target), trained_until_us=max(old)), "1")
-        for target in Target
-    ]
 
 
 def report(
@@ -115,7 +55,11 @@ def test_recent_days_and_the_games_before_them(found: DriftReport) -> None:
 def test_the_planted_changes_are_found_and_named(found: DriftReport) -> None:
     moved = [one.name for about, one in found.found if one.kind == "stability"]
     assert moved, "the public's turn went unseen"
-    assert all("ticket" in name or "sentiment" in name or "public" in name for name in moved[:3])
+    of_tickets = ("ticket", "divergence", "sharp_score", "sentiment")
+    assert all(any(one in name for one in of_tickets) for name in moved)
+    used = {NAMES[at] for at in np.flatnonzero(found.used)}
+    assert set(moved) <= used
+    assert len(used) < len(NAMES)
     about = {(name, one.kind, one.name) for name, one in found.found}
     assert ("moneyline", "log_loss", "difference") in about
     assert ("moneyline", "calibration", "bias") in about

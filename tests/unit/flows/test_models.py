@@ -15,7 +15,7 @@ from models.staking.candidate import Candidate, Priced
 from schemas.decisions import Alert, AlertKind
 from schemas.errors import DependencyDown, ModelRefused
 from schemas.markets import Target
-from schemas.settings import Settings
+from schemas.settings import AbSettings, Settings
 from schemas.topics import Topic
 from tests.unit.boosters import card, constant_text, model, models, varied_text
 from tests.unit.flows.steps.test_score import LENIENT, QUOTED, game_tasks
@@ -30,13 +30,14 @@ class Shelf:
     asked: int = 0
     loaded: list[Target] = field(default_factory=list)
     remembered: list[str] = field(default_factory=list)
+    challengers: dict[Target, TargetModel | ModelRefused] = field(default_factory=dict)
+    forgotten: list[Target] = field(default_factory=list)
 
     def find(self, target: Target, alias: str) -> Version | None:
-        assert alias == "champion"
         self.asked += 1
         if self.away:
             raise DependencyDown("model registry does not answer")
-        there = self.models.get(target)
+        there = {"champion": self.models, "challenger": self.challengers}[alias].get(target)
         if there is None:
             return None
         tags = (
@@ -46,24 +47,34 @@ class Shelf:
 
     def load(self, version: Version) -> TargetModel:
         self.loaded.append(version.target)
-        there = self.models[version.target]
+        at = self.models if "champion" in version.aliases else self.challengers
+        there = at[version.target]
         if isinstance(there, ModelRefused):
             raise there
         return there
 
-    def remember(self, models: Sequence[TargetModel]) -> None:
-        self.remembered += [one.version for one in models]
+    def remember(self, models: Sequence[TargetModel], alias: str = "champion") -> None:
+        mark = "" if alias == "champion" else f"{alias} "
+        self.remembered += [f"{mark}{one.version}" for one in models]
+
+    def forget(self, target: Target, alias: str) -> None:
+        assert alias == "challenger"
+        self.forgotten.append(target)
 
 
 @dataclass
 class Counted:
     taken: list[dict[Target, str]] = field(default_factory=list)
+    tried: dict[Target, str] = field(default_factory=dict)
     swapped: int = 0
     refused: list[Target] = field(default_factory=list)
     answers: list[bool] = field(default_factory=list)
 
-    def models_taken(self, models: Sequence[TargetModel], swapped: int) -> None:
+    def models_taken(
+        self, models: Sequence[TargetModel], challengers: Sequence[TargetModel], swapped: int
+    ) -> None:
         self.taken.append({one.card.target: one.version for one in models})
+        self.tried = {one.card.target: one.version for one in challengers}
         self.swapped += swapped
 
     def model_refused(self, target: Target) -> None:
@@ -74,10 +85,10 @@ class Counted:
 
 
 class Stage:
-    def __init__(self) -> None:
+    def __init__(self, ab: AbSettings | None = None) -> None:
         first = models()
         self.shelf = Shelf({one.card.target: one for one in first})
-        self.scorer = Scorer(Settings(staking=LENIENT), first)
+        self.scorer = Scorer(Settings(staking=LENIENT, ab=ab or AbSettings()), first)
         self.meter = Counted()
         self.watch = ModelWatch(self.shelf, self.scorer, first, self.meter)  # type: ignore[arg-type]
 
@@ -88,7 +99,8 @@ class Stage:
         for one in messages:
             fields = json.loads(one.value)
             if one.topic is Topic.PREDICTIONS:
-                versions[fields["target"]] = fields["model_version"]
+                beside = "beside " if fields["role"] == "challenger" else ""
+                versions[f"{beside}{fields['target']}"] = fields["model_version"]
             elif one.topic is Topic.ALERTS:
                 alerts.append(Alert.model_validate(fields))
         return versions, alerts
@@ -254,3 +266,104 @@ def test_a_set_with_a_bad_one_is_not_taken_at_all() -> None:
     with pytest.raises(ModelRefused):
         scorer.swap([model(Target.MONEYLINE, OTHER), bad])
     assert [one.value for one in scorer(game_tasks(QUOTED)).messages] == before
+
+
+SHADOW = AbSettings(mode="shadow", experiment="trial")
+
+
+def test_outside_of_an_experiment_nobody_asks_for_challengers() -> None:
+    stage = Stage()
+    stage.shelf.challengers[Target.TOTAL] = model(Target.TOTAL, OTHER, "2")
+    before, _ = stage.score()
+    stage.watch.look()
+    assert stage.score()[0] == before
+    assert stage.shelf.asked == len(Target)
+
+
+def test_a_challenger_comes_changes_and_goes() -> None:
+    stage = Stage(SHADOW)
+    alone, _ = stage.score()
+    first, second = model(Target.TOTAL, OTHER, "2"), model(Target.TOTAL, varied_text(seed=5), "3")
+    stage.shelf.challengers[Target.TOTAL] = first
+    stage.watch.look()
+    assert stage.score() == (alone | {"beside total": first.version}, [])
+    assert stage.shelf.remembered == [f"challenger {first.version}"]
+    assert stage.meter.tried == {Target.TOTAL: first.version}
+    stage.watch.look()
+    assert len(stage.shelf.loaded) == len(Target) + 1, "loaded once"
+    stage.shelf.challengers[Target.TOTAL] = second
+    stage.watch.look()
+    assert stage.score()[0]["beside total"] == second.version
+    del stage.shelf.challengers[Target.TOTAL]
+    stage.watch.look()
+    assert stage.score()[0] == alone
+    assert stage.shelf.forgotten == [Target.TOTAL]
+    assert stage.meter.tried == {}
+
+
+def test_a_promoted_challenger_is_the_champion_and_nothing_beside_it() -> None:
+    stage = Stage(SHADOW)
+    new = model(Target.TOTAL, OTHER, "2")
+    stage.shelf.challengers[Target.TOTAL] = new
+    stage.watch.look()
+    # The registry moves one alias after the other: a look may fall in between.
+    stage.shelf.models[Target.TOTAL] = new
+    stage.watch.look()
+    versions, alerts = stage.score()
+    assert (versions["total"], "beside total" in versions) == (new.version, False)
+    del stage.shelf.challengers[Target.TOTAL]
+    stage.watch.look()
+    assert stage.score() == (versions, alerts) == (versions, [])
+    assert stage.meter.refused == []
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        ModelRefused("total model 9 is damaged"),
+        TargetModel(varied_text(), card(Target.TOTAL, "another"), "9"),
+        TargetModel(varied_text(7), card(Target.TOTAL), "9"),
+    ],
+    ids=["damaged", "feature set", "width"],
+)
+def test_a_bad_challenger_is_refused_said_once_and_harms_nobody(
+    bad: ModelRefused | TargetModel,
+) -> None:
+    stage = Stage(SHADOW)
+    alone, _ = stage.score()
+    good = model(Target.RUNS, OTHER, "2")
+    stage.shelf.challengers |= {Target.TOTAL: bad, Target.RUNS: good}
+    for _ in range(3):
+        stage.watch.look()
+    versions, alerts = stage.score()
+    assert versions == alone | {"beside runs": good.version}
+    (alert,) = alerts
+    assert alert.kind is AlertKind.MODEL_REFUSED
+    assert "total challenger 9 is refused" in alert.detail
+    assert stage.score()[1] == [], "said once"
+    assert stage.meter.refused == [Target.TOTAL]
+    mended = model(Target.TOTAL, OTHER, "10")
+    stage.shelf.challengers[Target.TOTAL] = mended
+    stage.watch.look()
+    assert stage.score()[0]["beside total"] == mended.version
+
+
+def test_a_challenger_that_fails_while_scoring_is_out_and_stays_out() -> None:
+    stage = Stage(SHADOW)
+    alone, _ = stage.score()
+    stage.shelf.challengers[Target.TOTAL] = model(Target.TOTAL, constant_text(float("nan")), "4")
+    stage.watch.look()
+    versions, (alert,) = stage.score()
+    assert versions == alone
+    assert "total challenger 4 is refused" in alert.detail
+    assert "NaN" in alert.detail
+    for _ in range(3):
+        stage.watch.look()
+    assert stage.score() == (alone, [])
+    assert stage.meter.refused == [Target.TOTAL]
+    assert stage.meter.tried == {}
+    assert stage.shelf.forgotten == [Target.TOTAL]
+    mended = model(Target.TOTAL, OTHER, "5")
+    stage.shelf.challengers[Target.TOTAL] = mended
+    stage.watch.look()
+    assert stage.score()[0]["beside total"] == mended.version

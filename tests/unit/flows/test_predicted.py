@@ -9,7 +9,7 @@ import pytest
 
 from flows.connectors.parquet import write_archive
 from flows.predicted import SAID, predicted
-from schemas.decisions import Prediction
+from schemas.decisions import Prediction, Role
 from schemas.errors import DataMissing
 from schemas.events import GameResult
 from schemas.markets import Target
@@ -56,6 +56,24 @@ def test_the_last_prediction_before_each_decision_time_counts(tmp_path: Path) ->
     assert set(rows["outcome"]) == {1.0}
     assert set(rows["day"]) == {date(2026, 7, 20)}
     assert rows["as_of_us"].is_sorted()
+
+
+def test_what_a_shadow_said_is_left_out_unless_asked_for(tmp_path: Path) -> None:
+    dealt: dict[str, Any] = {"experiment": "spring", "model_version": "2"}
+    root = archive(
+        tmp_path,
+        said(1, 2.0),
+        said(1, 2.0, role=Role.CHALLENGER, **dealt),
+        said(1, 2.0, game_id=samples.OTHER, role=Role.CHALLENGER, share=0.5, **dealt),
+    )
+
+    def who(shadows: bool) -> list[tuple[str, str, float | None]]:
+        found = predicted([root], shadows=shadows).sort("game_id", "role")
+        return list(found.select("game_id", "role", "share").iter_rows())
+
+    live = [(samples.GAME, "champion", None), (samples.OTHER, "challenger", 0.5)]
+    assert who(False) == live
+    assert who(True) == sorted([*live, (samples.GAME, "challenger", None)], reverse=False)
 
 
 @pytest.mark.parametrize(

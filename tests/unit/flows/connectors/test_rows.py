@@ -72,7 +72,10 @@ def split(second: float = 0, **over: object) -> BettingSplits:
 
 
 def passed_in_bulk(topic: Topic, records: list[Record]) -> list[bool]:
-    return rows_module._in_bulk(topic, records, RULES)[1].to_list()  # noqa: SLF001
+    rows, rest = rows_module._in_bulk(topic, records, RULES)  # noqa: SLF001
+    passed = [all(one is not other for other in rest) for one in records]
+    assert sum(passed) == rows.height
+    return passed
 
 
 def test_topics_of_plain_fields_are_read_in_bulk() -> None:
@@ -318,3 +321,26 @@ def test_rows_of_both_ways_stand_in_the_order_of_offsets() -> None:
     assert found.rows["kafka_offset"].to_list() == list(range(200))
     assert found.rows["event_id"].to_list() == [f"e{n}" for n in range(200)]
     assert isinstance(found.rows.schema["occurred_at_us"], pl.Datetime)
+
+
+@pytest.mark.parametrize("portion", [1, 2, 3, 7, 100])
+def test_nothing_is_lost_between_portions(monkeypatch: pytest.MonkeyPatch, portion: int) -> None:
+    """Proven rows, asked rows and refused records in every place of a portion."""
+    monkeypatch.setattr(rows_module, "_PORTION", portion)
+    spaced = json.dumps(line(5, event_id="e5").model_dump(mode="json"), indent=1).encode()
+    records = [of(Topic.LINES, line(n, event_id=f"e{n}"), n) for n in range(12)]
+    records[5] = record(Topic.LINES, spaced, 5, timestamp_us=at(5))
+    records[8] = record(Topic.LINES, b"no event", 8)
+    found = rows_of(Topic.LINES, records, RULES)
+    good = [n for n in range(12) if n != 8]
+    assert found.rows["event_id"].to_list() == [f"e{n}" for n in good]
+    assert found.rows["kafka_offset"].to_list() == good
+    assert found.apart.select("kafka_offset", "value").rows() == [(8, b"no event")]
+
+
+def test_a_stamp_beyond_64_bits_is_no_reason_to_refuse_an_event() -> None:
+    """A broker takes any; as microseconds it may be too long for a column. It is not `future`."""
+    late = of(Topic.LINES, line(1), timestamp_us=(2**63 - 1) * 1000)
+    found = rows_of(Topic.LINES, [late, of(Topic.LINES, line(2), 1)], RULES)
+    assert (found.rows.height, found.apart.height) == (2, 0)
+    assert decode(late, RULES) == line(1)

@@ -1,4 +1,4 @@
-"""Assignment, and whether the statistics of A/B keep what they promise, on simulated seasons."""
+"""Whether the statistics of A/B keep what they promise, on simulated seasons."""
 
 import math
 
@@ -7,35 +7,16 @@ import polars as pl
 import pytest
 from scipy import integrate, stats  # type: ignore[import-untyped]
 
+from models.assignment import assigned
 from models.evaluation import ab
 from models.evaluation.intervals import DaySums
 from models.evaluation.rows import decided
+from schemas.decisions import Role
 from tests.unit.models.evaluation.seasons import season
 
-GAMES = [f"mlb-2026-{month:02}-{day:02}-BOS-NYY-{number}"
-         for month in range(4, 10) for day in range(1, 31) for number in range(1, 12)]  # fmt: skip
 
-
-def test_assignment_is_stable_and_holds_its_share() -> None:
-    arms = [ab.arm(game, "exp", 0.3) for game in GAMES]
-    assert arms == [ab.arm(game, "exp", 0.3) for game in GAMES]
-    share = np.mean([arm == "b" for arm in arms])
-    assert share == pytest.approx(0.3, abs=4 * math.sqrt(0.21 / len(GAMES)))
-    assert {ab.arm(game, "exp", 0.0) for game in GAMES} == {"a"}
-    assert {ab.arm(game, "exp", 1.0) for game in GAMES} == {"b"}
-
-
-def test_assignment_as_written_down() -> None:
-    # First 8 bytes of BLAKE2b-64 of "exp NUL id", worked out with b2sum -l 64.
-    assert ab.arm(GAMES[0], "exp", 0.4356034829233965 + 1e-9) == "b"
-    assert ab.arm(GAMES[0], "exp", 0.4356034829233965 - 1e-9) == "a"
-
-
-def test_a_larger_share_keeps_games_and_another_experiment_draws_anew() -> None:
-    few = {game for game in GAMES if ab.arm(game, "exp", 0.2) == "b"}
-    assert few < {game for game in GAMES if ab.arm(game, "exp", 0.5) == "b"}
-    other = {game for game in GAMES if ab.arm(game, "next", 0.2) == "b"}
-    assert len(few & other) / len(few) == pytest.approx(0.2, abs=0.08)
+def arm(game: str, experiment: str, share: float) -> str:
+    return "b" if assigned(game, experiment, share) is Role.CHALLENGER else "a"
 
 
 def shadowed(seed: int, edge: float, days: int = 120) -> pl.DataFrame:
@@ -77,11 +58,11 @@ def test_split_means_what_shadow_means() -> None:
     for seed in range(60):
         rows = shadowed(seed, edge=0.5, days=60)
         truths.append(ab.shadow(rows).difference)
-        arms = [ab.arm(game, f"exp{seed}", 0.3) for game in rows["game_id"]]
-        drawn = rows.with_columns(pl.Series("arm", arms)).with_columns(
+        arms = [arm(game, f"exp{seed}", 0.3) for game in rows["game_id"]]
+        drawn = rows.with_columns(pl.Series("arm", arms), share=pl.lit(0.3)).with_columns(
             model=pl.when(pl.col("arm") == "b").then("b").otherwise("a")
         )
-        found = ab.split(drawn, 0.3)
+        found = ab.split(drawn)
         differences.append(found.difference)
         deviations.append(found.deviation)
     # Unbiased: the mean of 60 splits, within four of its standard errors, is the mean of truths.
@@ -89,11 +70,6 @@ def test_split_means_what_shadow_means() -> None:
     assert abs(apart.mean()) < 4 * apart.std() / math.sqrt(60)
     # And as noisy as it says: 720 games each.
     assert np.std(differences) == pytest.approx(np.mean(deviations) / math.sqrt(720), rel=0.35)
-
-
-def test_a_split_needs_two_arms() -> None:
-    with pytest.raises(ValueError, match="one arm"):
-        ab.split(pl.DataFrame(), 1.0)
 
 
 def test_deviation_of_a_split() -> None:

@@ -6,7 +6,6 @@ from datetime import date, timedelta
 import polars as pl
 import pytest
 
-from models.evaluation.ab import arm
 from models.evaluation.ab_report import Trial, compared
 from schemas.errors import DataMissing
 
@@ -31,6 +30,7 @@ def row(
     position: int = 5,
     line: float | None = None,
     day: int = 0,
+    share: float | None = None,
 ) -> dict[str, object]:
     return {
         "target": "moneyline",
@@ -43,6 +43,8 @@ def row(
         "model": chance,
         "outcome": won,
         "weight": 1.0,
+        "role": "champion" if version.startswith("a") else "challenger",
+        "share": share,
     }
 
 
@@ -104,27 +106,38 @@ def test_both_must_speak_at_one_line() -> None:
 
 
 def test_a_split_counts_each_game_for_the_model_it_was_given() -> None:
-    """Divided by the chance of its arm, negative for A; a game of the wrong model is left out."""
-    games = [f"mlb-2026-04-01-BOS-NYY-{number}" for number in range(1, 41)]
-    dealt = {game: arm(game, "exp", 0.25) for game in games}
-    assert set(dealt.values()) == {"a", "b"}
+    """Divided by the chance of its arm, negative for A; a game in which both spoke is left out."""
+    games = [f"g{number}" for number in range(40)]
+    dealt = {game: "b" if at % 4 == 1 else "a" for at, game in enumerate(games)}
     rows = [
-        row(game, f"{dealt[game]}1", 0.8 if dealt[game] == "b" else 0.6, day=at)
+        row(game, f"{dealt[game]}1", 0.8 if dealt[game] == "b" else 0.6, day=at // 4, share=0.25)
         for at, game in enumerate(games)
     ]
-    stray = next(game for game in games if dealt[game] == "a")
-    rows.append(row(stray, "b1", 0.01))
-    mine = next(game for game in games if dealt[game] == "b")
-    trial = Trial("moneyline", "a1", "b1", "split", "exp", 0.25)
-    found = compared(pl.DataFrame(rows), bets((mine, "b1", 0.1, 2.0, 1.0, None)), trial)
-    many = sum(one == "b" for one in dealt.values())
-    expected = many * math.log(0.5 / 0.8) / 0.25 - (40 - many) * math.log(0.5 / 0.6) / 0.75
+    rows += [row("both", "a1", 0.9, share=0.25), row("both", "b1", 0.01, share=0.25)]
+    # Before there was this challenger: of that time nothing can be said about it.
+    rows.append(row("early", "a1", 0.01, day=-9, share=0.25))
+    trial = Trial("moneyline", "a1", "b1", "split", "exp")
+    found = compared(pl.DataFrame(rows), bets(("g1", "b1", 0.1, 2.0, 1.0, None)), trial)
+    expected = 10 * math.log(0.5 / 0.8) / 0.25 - 30 * math.log(0.5 / 0.6) / 0.75
     assert found.log_loss.difference == pytest.approx(expected / 40, abs=1e-12)
     assert found.strays == 1
-    assert (found.arms["a"].games, found.arms["b"].games) == (40 - many, many)
+    assert (found.arms["a"].games, found.arms["b"].games) == (30, 10)
     assert found.growth == pytest.approx(math.log(1.1) / 0.25 / 40)
     assert found.needed is not None
     assert found.needed.always >= found.needed.once > 0
+
+
+def test_a_share_that_was_raised_counts_each_game_by_its_own() -> None:
+    rows = [
+        row("g1", "a1", 0.6, share=0.2),
+        row("g2", "b1", 0.8, share=0.2),
+        row("g3", "a1", 0.6, day=1, share=0.5),
+        row("g4", "b1", 0.8, day=1, share=0.5),
+    ]
+    found = compared(pl.DataFrame(rows), bets(), Trial("moneyline", "a1", "b1", "split", "exp"))
+    better, good = math.log(0.5 / 0.8), math.log(0.5 / 0.6)
+    expected = -good / 0.8 + better / 0.2 - good / 0.5 + better / 0.5
+    assert found.log_loss.difference == pytest.approx(expected / 4, abs=1e-12)
 
 
 @pytest.mark.parametrize("missing", ["a1", "b1"])

@@ -15,6 +15,7 @@ from tests.unit.models.evaluation.seasons import season
 
 RULES = drift.DriftRules(
     stability=0.2,
+    missing=0.2,
     chance=0.05,
     log_loss_above_market=0.002,
     calibration_error=0.03,
@@ -34,11 +35,17 @@ def test_stability_by_hand() -> None:
     assert found == pytest.approx([(0.25 - 0.5) * math.log(0.5) + (0.75 - 0.5) * math.log(1.5)])
 
 
-def test_nan_has_a_bin_of_its_own() -> None:
+def test_nan_is_counted_by_itself() -> None:
     reference = np.array([[1.0, NAN]] * 3 + [[NAN, NAN]])
     current = np.array([[1.0, NAN]] * 2 + [[NAN, NAN]] * 2)
-    expected = (0.5 - 0.75) * math.log(0.5 / 0.75) + (0.5 - 0.25) * math.log(0.5 / 0.25)
-    assert drift.stability(reference, current).index == pytest.approx([expected, 0.0])
+    found = drift.stability(reference, current)
+    assert found.index.tolist() == [0.0, 0.0]
+    assert found.missing_then.tolist() == [0.25, 1.0]
+    assert found.missing_now.tolist() == [0.5, 1.0]
+    assert found.known.tolist() == [2, 0]
+    counts = np.array([[3, 1], [2, 2]])
+    chance = stats.chi2_contingency(counts, correction=False).pvalue
+    assert found.missing_p_value == pytest.approx([chance, 1.0])
 
 
 def test_a_value_that_never_was_counts_below_and_above() -> None:
@@ -61,7 +68,7 @@ def test_stability_of_a_normal_shift() -> None:
 
 def test_chance_as_scipy() -> None:
     counts = np.array([[30, 20, 50], [5, 12, 13]])
-    reference, current = (np.repeat([1.0, 2.0, NAN], count)[:, None] for count in counts)
+    reference, current = (np.repeat([1.0, 2.0, 3.0], count)[:, None] for count in counts)
     found = drift.stability(reference, current)
     assert found.p_value[0] == pytest.approx(stats.chi2_contingency(counts).pvalue)
 
@@ -79,15 +86,75 @@ def test_few_rows_alarm_nobody_and_a_real_shift_does() -> None:
     reference, current = rng.normal(size=(1_000, 100)), rng.normal(size=(40, 100))
     found = drift.stability(reference, current)
     assert (found.index > RULES.stability).any()  # by the rule of thumb alone
-    assert drift.unstable(names, found, RULES) == []
+    still, used = np.zeros(100), np.ones(100, bool)
+    assert drift.unstable(names, found, still, used, RULES) == []
     current[:, 7] += 3.0
-    (finding,) = drift.unstable(names, drift.stability(reference, current), RULES)
+    moved = drift.stability(reference, current)
+    (finding,) = drift.unstable(names, moved, still, used, RULES)
     assert (finding.kind, finding.name) == ("stability", "f7")
     # A change that many rows prove, but that is too small to matter.
     many = rng.normal(size=(50_000, 1))
     small = drift.stability(many, many + 0.1)
     assert small.p_value[0] < 1e-6
-    assert drift.unstable(["f"], small, RULES) == []
+    assert drift.unstable(["f"], small, still[:1], used[:1], RULES) == []
+    # One that no model looks at, and one that has moved further before.
+    assert drift.unstable(names, moved, still, np.arange(100) != 7, RULES) == []
+    assert drift.unstable(names, moved, moved.index, used, RULES) == []
+
+
+def season_to_date(days: int, games: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Share of wins so far, of teams that are all alike, and another feature that stands still."""
+    rng = np.random.default_rng(seed)
+    won = rng.random((days + 1, games)) < 0.5
+    share = won.cumsum(axis=0)[:-1] / np.arange(1, days + 1)[:, None]
+    still = rng.normal(size=(days, games))
+    day = np.repeat(np.arange(days), games)
+    return np.stack([share.ravel(), still.ravel()], axis=1), day
+
+
+@pytest.mark.parametrize("length", [28, 60])
+def test_what_narrows_with_a_season_is_no_alarm(length: int) -> None:
+    values, day = season_to_date(length, 14, 4)
+    then = day < length - 14
+    usual = drift.usual_index(values[then], day[then], 14)
+    found = drift.stability(values[then], values[~then])
+    names, used = ["season", "still"], np.ones(2, bool)
+    told = drift.unstable(names, found, np.zeros(2), used, RULES)
+    assert [one.name for one in told] == ["season"], "by the rule of thumb alone"
+    assert drift.unstable(names, found, usual, used, RULES) == []
+    assert drift.vanished(names, found, used, RULES) == []
+    # The source has fallen silent for the last week, and another counts something else.
+    broken = values.copy()
+    broken[day >= length - 7, 0] = NAN
+    broken[~then, 1] += 3.0
+    found = drift.stability(broken[then], broken[~then])
+    (moved,) = drift.unstable(names, found, usual, used, RULES)
+    (gone,) = drift.vanished(names, found, used, RULES)
+    assert moved.name == "still"
+    assert (gone.kind, gone.name, gone.value) == ("missing", "season", 0.5)
+    assert drift.vanished(names, found, np.array([False, True]), RULES) == []
+    # That it is back is no harm.
+    assert drift.vanished(names, drift.stability(broken[~then], broken[then]), used, RULES) == []
+
+
+def test_the_usual_index_is_the_largest_of_windows_against_all_before() -> None:
+    rng = np.random.default_rng(5)
+    values, day = rng.normal(size=(210, 3)), np.repeat(np.arange(7), 30)
+    values[day == 4] += 1.0
+    pairs = [
+        ((day < 5), (day >= 5)),
+        ((day < 3), (day == 3) | (day == 4)),
+        (day < 1, (day == 1) | (day == 2)),
+    ]
+    by_hand = [drift.stability(values[then], values[now]).index for then, now in pairs]
+    assert drift.usual_index(values, day, 2) == pytest.approx(np.max(by_hand, axis=0))
+    # Shorter than two windows: halved, three days of seven.
+    halved = drift.stability(values[day < 4], values[day >= 4]).index
+    again = drift.stability(values[day < 1], values[(day >= 1) & (day < 4)]).index
+    assert drift.usual_index(values, day, 14) == pytest.approx(np.maximum(halved, again))
+    one_day = drift.usual_index(values[:30], day[:30], 14)
+    assert one_day.tolist() == [0.0, 0.0, 0.0]
+    assert drift.usual_index(values[:0], day[:0], 14).tolist() == [0.0, 0.0, 0.0]
 
 
 def test_nothing_to_compare() -> None:
