@@ -14,7 +14,7 @@ from schemas.settings import Settings
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text()
 ENV = example((ROOT / ".env.example").read_text())
-OURS = ("score", "ingest", "archive", "train", "curate", "api")
+OURS = ("score", "ingest", "archive", "train", "curate", "monitor", "api")
 
 
 def test_the_file_is_valid() -> None:
