@@ -50,6 +50,7 @@ def create_app(settings: Settings) -> FastAPI:
     `app.state.feed` is the feed: a server closes it before it waits for open connections.
     """
     rules = Rules(
+        bankroll=settings.all_bankrolls[0].name,
         cutoff_us=round(settings.score.cutoff_minutes * US_PER_MINUTE),
         stale_us=round(settings.score.stale_minutes * US_PER_MINUTE),
         heartbeat_ms=settings.api.heartbeat_ms,

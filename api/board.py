@@ -61,7 +61,8 @@ class Game:
     history: deque[Prediction] = field(default_factory=lambda: deque(maxlen=HISTORY))
     shadows: dict[Target, Prediction] = field(default_factory=dict)
     """What challengers say beside them: never the price."""
-    stakes: dict[Market, Stake] = field(default_factory=dict)
+    stakes: dict[tuple[str, Market], Stake] = field(default_factory=dict)
+    """{(bankroll, market): newest}"""
     lock: Alert | None = None
     signals: list[Alert] = field(default_factory=list)
     """The newest alerts that are no locks, oldest first."""
@@ -112,12 +113,13 @@ class Game:
                 self.predictions[message.target] = message
                 self.history.append(message)
             case Stake():
-                stake = self.stakes.get(message.market)
+                place = (message.bankroll, message.market)
+                stake = self.stakes.get(place)
                 if stake is not None and (
-                    message.position < stake.position or message.stake_id == stake.stake_id
+                    _decided(message) < _decided(stake) or message.stake_id == stake.stake_id
                 ):
                     return False
-                self.stakes[message.market] = message
+                self.stakes[place] = message
             case Alert() if message.kind not in LOCKS:
                 return self._signal(message)
             case Alert():
@@ -145,6 +147,11 @@ class Game:
         kept = sorted([*self.signals, alert], key=lambda one: (one.position, one.alert_id))
         self.signals = kept[-SIGNALS:]
         return len(kept) <= SIGNALS or kept[0] is not alert
+
+
+def _decided(stake: Stake) -> tuple[int, int]:
+    """Another game, or the bankroll, can move a stake at one and the same position."""
+    return stake.position, stake.decided_us or stake.as_of_us
 
 
 def _later(

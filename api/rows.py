@@ -166,7 +166,7 @@ class GameDetail(BaseModel):
 def game_row(game: Game, now_us: int, rules: Rules) -> GameRow:
     """Everything as of `now_us`, the newest event time."""
     about, result = game.schedule, game.result
-    markets = {line.market for line in game.lines.values()} | set(game.stakes)
+    markets = {line.market for line in game.lines.values()} | {market for _, market in game.stakes}
     markets |= {market for market, target in PRICED_BY.items() if target in game.predictions}
     return GameRow(
         game_id=game.game_id,
@@ -210,7 +210,7 @@ def _market_row(game: Game, market: Market, now_us: int, rules: Rules) -> Market
     line = _main_line(fresh, prediction)
     at_line = [quote for quote in fresh if quote.line == line]
     newest = max((game.stands_us(quote) for quote in quotes), default=None)
-    stake = game.stakes.get(market)
+    stake = game.stakes.get((rules.bankroll, market))
     return MarketRow(
         line=line,
         best=[] if not at_line else _best(game, market, at_line, now_us),

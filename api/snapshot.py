@@ -24,6 +24,8 @@ class Rules(BaseModel):
     retain_us: int = RETAIN_US
     """A game leaves the board this much after its start."""
     heartbeat_ms: int
+    bankroll: str = "main"
+    """The one whose stakes the board shows."""
 
 
 class GameState(BaseModel):

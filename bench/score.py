@@ -24,11 +24,12 @@ from flows.connectors.parquet import read_archive
 from flows.connectors.redis import FeatureSink
 from flows.connectors.topics import ensure_topics
 from flows.replay import Pace, replay
-from flows.score import run, score_flow
+from flows.score import score_flow
 from flows.steps.decode import DecodeRules, decode_batch
 from flows.steps.records import Outgoing, Record
 from flows.steps.score import Scorer
 from flows.training import train_from_archives
+from flows.worker import run
 from schemas.settings import AbSettings, Settings
 from schemas.topics import INPUTS, Topic
 
@@ -80,7 +81,7 @@ def _reference_flow(settings: Settings, watch: Stopwatch) -> Dataflow:
             if isinstance(item, Outgoing):
                 messages.append(item)
                 continue
-            game_id, (event, record) = item
+            game_id, (event, record, _) = item
             value = event.model_dump_json().encode()
             messages.append(
                 Outgoing(Topic.ALERTS, game_id, event.event_id, record.timestamp_us, value)

@@ -29,7 +29,10 @@ from cli import (
     odds,
     parity,
     score,
+    settle,
+    settlement,
     stack,
+    stop,
 )
 
 app = typer.Typer(
@@ -51,13 +54,17 @@ app.add_typer(ab.app, name="ab")
 app.add_typer(score.app, name="run")
 app.add_typer(db.app, name="db")
 app.add_typer(odds.app, name="odds")
+app.add_typer(settlement.app, name="settlement")
 score.app.command("context")(context.publish)
 score.app.command("curate")(curate.curate)
+score.app.command("settle")(settle.settle)
 score.app.command("monitor")(monitor.monitor)
 app.command("ingest")(ingest.ingest)
 app.command("backfill")(backfill.backfill)
 app.command("api")(api.api_command)
 app.command("kelly")(kelly.kelly)
+app.command("stop")(stop.stop)
+app.command("resume")(stop.resume)
 app.command("demo")(demo.demo)
 app.command("audit")(audit.audit)
 app.command("parity")(parity.parity)

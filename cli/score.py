@@ -27,19 +27,21 @@ def score(
     from flows.connectors.redis import FeatureSink
     from flows.connectors.topics import ensure_topics
     from flows.models import ModelWatch, current_challengers, current_models
-    from flows.score import run, score_flow
+    from flows.score import score_flow
     from flows.steps.score import Scorer
+    from flows.worker import run
     from models.registry import Registry
     from schemas.settings import Settings
-    from schemas.topics import INPUTS
+    from schemas.topics import SCORE_INPUTS
 
     log_times()
     settings = resolve(Settings.read())
     models = current_models(settings)
     challengers = current_challengers(settings)
     scorer = Scorer(settings, models, challengers)
-    ensure_topics(settings.kafka)
     stop = asked_to_stop()
+    if not ensure_topics(settings.kafka, stop.is_set):
+        return
     meter = _meter(settings.score)
     watch = ModelWatch(Registry.of(settings), scorer, models, meter, challengers)
     Thread(
@@ -47,7 +49,7 @@ def score(
     ).start()
     flow = score_flow(
         settings,
-        source=KafkaSource(settings.kafka, INPUTS, group=SCORE_GROUP, stopping=stop.is_set),
+        source=KafkaSource(settings.kafka, SCORE_INPUTS, group=SCORE_GROUP, stopping=stop.is_set),
         messages=KafkaSink(settings.kafka),
         features=FeatureSink(settings.redis),
         scorer=scorer,

@@ -11,6 +11,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from schemas import settings
+from schemas.kelly import Drawdown
 
 PAGE = Path(__file__).parent / "settings.md"
 
@@ -97,10 +98,14 @@ def _type(field: FieldInfo) -> str:
         kind = "text"
     elif _holds(field.annotation, Path):
         kind = "path"
-    elif _holds(field.annotation, dict):
+    elif _holds(field.annotation, dict) or _holds(field.annotation, Drawdown):
         kind = "JSON object"
+    elif _holds(field.annotation, settings.StakingSettings):
+        kind = "JSON list of objects"
     elif _holds(field.annotation, tuple):
         kind = "JSON list of text"
+    elif field.annotation in (float | None, int | None):
+        kind = "number" if _holds(field.annotation, float) else "integer"
     else:
         kind = " or ".join(f"`{choice}`" for choice in get_args(field.annotation))
     bounds = [_bound(rule) for rule in field.metadata]

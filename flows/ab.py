@@ -28,6 +28,17 @@ BETS = pl.Schema(
     }
 )
 
+_STAKED = (
+    "game_id",
+    "position",
+    "decided_us",
+    "stake_id",
+    "model_version",
+    "side",
+    "fraction",
+    "price",
+)
+
 
 class Asked(NamedTuple):
     """What to compare; what is left open is taken as the newest experiment has it."""
@@ -128,24 +139,29 @@ def bets(
 def _staked(
     archives: Sequence[Path], last: pl.DataFrame, market: Market, trial: Trial
 ) -> pl.DataFrame:
-    """Stakes as they went out, paper ones too where the settings sized them."""
+    """Stakes that stood at the last decision, paper ones too where the settings sized them: a
+    stake is said when it changes."""
     stakes = pl.concat(
         scan(root, Topic.STAKES)
         .filter(
             pl.col("market") == market.value,
-            pl.col("fraction") > 0.0,
+            ~pl.col("refusals").list.contains("locked"),
             pl.col("experiment").eq_missing(pl.lit(trial.experiment, pl.String())),
         )
-        .select("game_id", "position", "model_version", "side", "fraction", "price")
+        .select(*_STAKED)
         for root in archives
     )
     return (
-        stakes.unique(("game_id", "position", "model_version"))
-        .collect()
+        stakes.collect()
         .join(
-            last.select("game_id", "model_version", "position", "line", "outcome"),
-            on=("game_id", "position", "model_version"),
+            last.select("game_id", "model_version", "line", "outcome", last="position"),
+            on=("game_id", "model_version"),
         )
+        .filter(pl.col("position") <= pl.col("last"))
+        .sort("position", "decided_us", "stake_id", nulls_last=False)
+        .group_by("game_id", "model_version")
+        .last()
+        .filter(pl.col("fraction") > 0.0)
     )
 
 

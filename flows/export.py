@@ -31,7 +31,7 @@ def export(
     start_us is included, end_us is not. JSON lines are the values as our producers write them to
     Kafka, byte for byte. Raises DataMissing where there is no archive.
     """
-    if games is not None and key_columns(topic)[2] is None:
+    if games is not None and key_columns(topic)[2] != "game_id":
         raise ConfigError("--game", f"{topic.value} is of no game", "Leave it out")
     hidden = out.with_name(f".{out.name}.partial")
     try:

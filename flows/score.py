@@ -1,33 +1,24 @@
 """The score flow: events in, predictions, stakes and alerts out, features to the store."""
 
-import os
-import shutil
-from collections.abc import Iterable, Iterator
-from datetime import timedelta
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol, cast
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow, Stream
-from bytewax.errors import BytewaxRuntimeError
 from bytewax.inputs import FixedPartitionedSource
 from bytewax.operators import KeyedStream, StatefulBatchLogic
 from bytewax.outputs import DynamicSink, FixedPartitionedSink
-from bytewax.recovery import RecoveryConfig, init_db_dir
-from bytewax.run import cli_main
 
-from flows.garbage import rest_the_collector
 from flows.steps.alerts import AlertStep, Watched
-from flows.steps.decode import Decoded, DecodeRules, decode_batch
+from flows.steps.allocate import AllocateRules, AllocateStep, Numbered
+from flows.steps.decode import Decoded, DecodeRules
 from flows.steps.game import GameStep, ToScore
 from flows.steps.records import FeatureBlob, Outgoing, Record
 from flows.steps.score import Scored, Scorer
+from flows.steps.told import decode_all
 from models.features.fold import FoldRules
-from schemas.errors import SteamlineError
+from schemas.bets import ALL_BANKROLLS, BankrollUpdate
 from schemas.settings import Settings
-
-EPOCH = timedelta(seconds=1)
-"""How much is read again after a crash, and how often deliveries are awaited."""
 
 SCORE_BATCH = 256
 """Games to one kernel call: enough to spread its fixed cost, few enough to stay in cache."""
@@ -63,18 +54,22 @@ def score_flow(
     """The whole graph; connectors are handed in."""
     meter = meter or Unmetered()
     decode_rules, fold_rules = DecodeRules.of(settings), FoldRules.of(settings)
+    bankrolls = {one.name: AllocateRules.of(settings, one) for one in settings.all_bankrolls}
     flow = Dataflow("score")
 
     records: Stream[Record] = op.input("events", flow, source)
-    decoded = op.flat_map_batch("decode", records, lambda some: _decode(some, decode_rules, meter))
+    decoded = op.flat_map_batch("decode", records, _Decode(decode_rules, meter))
     split = op.branch("valid", decoded, _is_letter)
-    events = cast(KeyedStream[Decoded], split.falses)
+    events = cast(KeyedStream[Decoded | Numbered], split.falses)
     letters = op.flat_map_batch("letters", cast(Stream[Outgoing], split.trues), _as_one)
 
-    folded: KeyedStream[ToScore | Outgoing] = op.stateful_batch(
+    # What is said of bankrolls goes the same way as the games, or it would overtake them.
+    folded: KeyedStream[ToScore | Outgoing | Numbered] = op.stateful_batch(
         "fold", events, lambda resume: _GameLogic(GameStep(fold_rules, resume))
     )
-    scored = op.flat_map_batch("score", folded, lambda batch: _score(batch, scorer, meter))
+    scored: Stream[Scored] = op.flat_map_batch(
+        "score", folded, lambda batch: _score(batch, scorer, meter)
+    )
     decisions = op.flat_map_batch("decisions", scored, _messages)
     vectors = op.flat_map_batch("vectors", scored, _blobs)
     watched: KeyedStream[Watched] = op.flat_map_batch("watched", scored, _watched)
@@ -83,19 +78,30 @@ def score_flow(
     )
     alerts = op.flat_map_batch("alerted", op.key_rm("unkeyed", begun), _as_one)
 
-    outgoing = op.merge("outgoing", decisions, alerts, letters)
+    news = op.flat_map_batch("news", scored, lambda batch: _news(batch, bankrolls))
+    moved: KeyedStream[Outgoing] = op.stateful_batch(
+        "allocate", news, lambda resume: _AllocateLogic(bankrolls, resume)
+    )
+    stakes = op.flat_map_batch("staked", op.key_rm("moved", moved), _as_one)
+
+    outgoing = op.merge("outgoing", decisions, stakes, alerts, letters)
     counted = op.flat_map_batch("counted", outgoing, lambda batch: _count(batch, meter))
     op.output("messages", counted, messages)
     op.output("features", vectors, features)
     return flow
 
 
-class _GameLogic(StatefulBatchLogic[Decoded, ToScore | Outgoing, bytes]):
+class _GameLogic(StatefulBatchLogic[Decoded | Numbered, ToScore | Outgoing | Numbered, bytes]):
     def __init__(self, step: GameStep) -> None:
         self._step = step
 
-    def on_batch(self, values: list[Decoded]) -> tuple[Iterable[ToScore | Outgoing], bool]:
-        return self._step.on_batch(values), StatefulBatchLogic.RETAIN
+    def on_batch(
+        self, values: list[Decoded | Numbered]
+    ) -> tuple[Iterable[ToScore | Outgoing | Numbered], bool]:
+        events = [value for value in values if isinstance(value, Decoded)]
+        if not events:
+            return [value for value in values if isinstance(value, Numbered)], self.DISCARD
+        return self._step.on_batch(events), self.RETAIN
 
     def snapshot(self) -> bytes:
         return self._step.snapshot()
@@ -113,7 +119,24 @@ class _AlertLogic(StatefulBatchLogic[Watched, Outgoing, bytes]):
         return self._step.snapshot()
 
 
-def _is_letter(item: tuple[str, Decoded] | Outgoing) -> bool:
+class _AllocateLogic(StatefulBatchLogic[tuple[str, Numbered], Outgoing, bytes]):
+    """Bytewax does not say for which key it asks; the first news does."""
+
+    def __init__(self, rules: Mapping[str, AllocateRules], resume: bytes | None) -> None:
+        self._rules, self._resume = rules, resume
+        self._step: AllocateStep | None = None
+
+    def on_batch(self, values: list[tuple[str, Numbered]]) -> tuple[Iterable[Outgoing], bool]:
+        if self._step is None:
+            self._step = AllocateStep(self._rules[values[0][0]], self._resume)
+        return self._step.on_batch(what for _, what in values), self.RETAIN
+
+    def snapshot(self) -> bytes:
+        # It is asked only of a key that has had news.
+        return self._step.snapshot() if self._step is not None else self._resume or b""
+
+
+def _is_letter(item: tuple[str, Decoded | Numbered] | Outgoing) -> bool:
     return isinstance(item, Outgoing)
 
 
@@ -121,20 +144,29 @@ def _as_one(messages: list[Outgoing]) -> list[Batch]:
     return [("all", messages)]
 
 
-def _decode(
-    records: list[Record], rules: DecodeRules, meter: Meter
-) -> list[tuple[str, Decoded] | Outgoing]:
-    meter.read(records)
-    return decode_batch(records, rules)
+class _Decode:
+    """Numbers what it reads: batches are taken apart by game, and bankrolls join games again."""
+
+    def __init__(self, rules: DecodeRules, meter: Meter) -> None:
+        self._rules, self._meter = rules, meter
+        self._read = 0
+
+    def __call__(
+        self, records: list[Record]
+    ) -> Sequence[tuple[str, Decoded] | tuple[str, Numbered] | Outgoing]:
+        self._meter.read(records)
+        first, self._read = self._read, self._read + len(records)
+        return decode_all(records, self._rules, first)
 
 
 def _score(
-    batch: list[tuple[str, ToScore | Outgoing]], scorer: Scorer, meter: Meter
+    batch: list[tuple[str, ToScore | Outgoing | Numbered]], scorer: Scorer, meter: Meter
 ) -> Iterator[Scored]:
-    """What the fold already wrote, then what each kernel call leads to."""
+    """What the fold already wrote or let through, then what each kernel call leads to."""
     written = [item for _, item in batch if isinstance(item, Outgoing)]
-    if written:
-        yield Scored(written, [], [])
+    told = [item for _, item in batch if isinstance(item, Numbered)]
+    if written or told:
+        yield Scored(written, [], [], told)
     tasks = [item for _, item in batch if isinstance(item, ToScore)]
     for begin in range(0, len(tasks), SCORE_BATCH):
         scored = scorer(tasks[begin : begin + SCORE_BATCH])
@@ -154,42 +186,18 @@ def _watched(batch: list[Scored]) -> list[tuple[str, Watched]]:
     return [(row.game_id, row) for scored in batch for row in scored.watched]
 
 
+def _news(batch: list[Scored], bankrolls: Iterable[str]) -> list[tuple[str, tuple[str, Numbered]]]:
+    """To each bankroll what it is concerned with: games all, of bankrolls itself."""
+    return [
+        (name, (name, one))
+        for name in bankrolls
+        for scored in batch
+        for one in scored.news
+        if not isinstance(one.what, BankrollUpdate) or one.what.bankroll in (name, ALL_BANKROLLS)
+    ]
+
+
 def _count(batch: list[Batch], meter: Meter) -> list[Batch]:
     for _, messages in batch:
         meter.sent(messages)
     return batch
-
-
-def run(flow: Dataflow, recovery: Path) -> None:
-    """One worker until its source ends; state lives in `recovery` and is resumed from it.
-
-    Raises what stopped it: OffsetOutOfRange, DeliveryFailed, DependencyDown, ConfigError.
-    """
-    rest_the_collector()
-    # Whatever its value, Bytewax would serve the flow over HTTP and write into this folder.
-    os.environ.pop("BYTEWAX_DATAFLOW_API_ENABLED", None)
-    if not any(recovery.glob("*.sqlite3")):
-        _make_store(recovery)
-    try:
-        cli_main(flow, epoch_interval=EPOCH, recovery_config=RecoveryConfig(str(recovery)))
-    except BytewaxRuntimeError as wrapped:
-        raise _ours(wrapped) from None
-
-
-def _ours(wrapped: BaseException) -> BaseException:
-    """The error of ours that Bytewax has wrapped in its own; else what it raised itself."""
-    cause: BaseException | None = wrapped
-    while cause is not None and not isinstance(cause, SteamlineError):
-        cause = cause.__cause__
-    return cause or wrapped
-
-
-def _make_store(recovery: Path) -> None:
-    """An empty recovery store, there all at once: a half made one would never be resumed from."""
-    fresh = recovery / "new"
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    init_db_dir(fresh, 1)
-    (made,) = fresh.iterdir()
-    made.rename(recovery / made.name)
-    fresh.rmdir()

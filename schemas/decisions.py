@@ -139,10 +139,33 @@ class Refusal(StrEnum):
     EDGE_TOO_SMALL = "edge_too_small"
     INCOMPLETE = "incomplete"
     UNPROMOTED_MODEL = "unpromoted_model"
+    STOPPED = "stopped"
+    NO_BALANCE = "no_balance"
+    LEDGER_SILENT = "ledger_silent"
+    LIMIT = "limit"
+    BOOK_LIMIT = "book_limit"
+    OUTWEIGHED = "outweighed"
+    BELOW_MINIMUM = "below_minimum"
+    UNPROVEN = "unproven"
+
+
+PAPER_STAKE = ":paper"
+"""How ids of stakes end that must not be bet for real. The id tells, whether the stake itself is
+read before the bet, after it, or never."""
 
 
 class Stake(Tried):
-    """What to bet on one market of one game, or why nothing."""
+    """The whole position wanted in one market of one game, or why none.
+
+    As a share of the bankroll's balance, which counts open bets at cost: what is on already is part
+    of it. It stands until another message about the same market and bankroll; one comes when it has
+    moved by more than a threshold, and when the reasons for nothing are others. At one position the
+    larger `decided_us` is the later word. `locked` ends what can still be bet, not what has been.
+
+    Games of a slate are sized together, so a stake rests on more than its own game: `slate`,
+    `balance` and `held` say on what, and with them and the settings the amount can be computed
+    again (`models.staking.allocation`).
+    """
 
     stake_id: str
     market: Market
@@ -158,12 +181,26 @@ class Stake(Tried):
     """Growth-optimal fraction of the bankroll, before scaling and caps."""
     fraction: float = Field(ge=0.0, le=1.0)
     amount: float = Field(ge=0.0)
-    """`fraction` of the bankroll, in its currency."""
+    """`fraction` of the balance in the bankroll's currency, rounded down to what a book takes."""
     refusals: list[Refusal]
     """Empty exactly when `fraction` is above zero."""
     paper: bool = False
     """From a model that has not passed the gate: to be watched, never to be bet. Above zero only
     where the operator asked for such stakes."""
+    push: Probability | None = None
+    """Chance that the stake comes back; `probability` is given that it does not."""
+    decided_us: Micros | None = None
+    """Event time of what led to it: news of this game, of another one, or of the bankroll."""
+    balance: float | None = Field(default=None, ge=0.0)
+    """Of the bankroll, when this was decided."""
+    slate: dict[str, int] | None = None
+    """Game -> position, of every other game that was sized together with this one."""
+    held: dict[str, float] | None = None
+    """`day book` -> share of the balance on games closed for betting, which counts against caps."""
+    growth: float | None = None
+    """Expected log of wealth after the slate."""
+    kkt_residual: float | None = Field(default=None, ge=0.0)
+    """How far the slate's stakes are from proven; none where nothing was sized."""
 
     @model_validator(mode="after")
     def _never_of_a_shadow(self) -> Self:

@@ -130,7 +130,32 @@ class BettingSplits(Event):
         return self
 
 
-class GameUpdate(Event):
+class Ending(StrEnum):
+    """How a game came to its final score, where the source says so."""
+
+    PLAYED_OUT = "played_out"
+    CALLED = "called"
+    """Ended before its scheduled innings, and official."""
+    FORFEITED = "forfeited"
+
+
+Runs = Annotated[int, Field(ge=0, le=60)]
+
+
+class Played(Event):
+    """How far a game got: what decides whether a book counts it. All of it may be unknown."""
+
+    scheduled_innings: int | None = Field(default=None, ge=1, le=9)
+    half_innings: int | None = Field(default=None, ge=0, le=100)
+    """Half innings that are over: 17 is eight and a half innings. A home half that ends with the
+    winning run, or is cut off, is not."""
+    full_home_score: Runs | None = None
+    full_away_score: Runs | None = None
+    """Runs at the end of the last full inning."""
+    postseason: bool | None = None
+
+
+class GameUpdate(Played):
     """Schedule and status of a game as the source knew them at `occurred_at_us`."""
 
     home: Name
@@ -146,6 +171,9 @@ class GameUpdate(Event):
     """Newest fact that the context rests on: it must not be later than the event itself."""
     quotes_stand: bool = False
     """True when the source looked and its quotes of this game, as last sent, still stand."""
+    home_score: Runs | None = None
+    away_score: Runs | None = None
+    """Of a game that is suspended: when it was."""
 
     @model_validator(mode="after")
     def _context_known_by_then(self) -> Self:
@@ -159,8 +187,20 @@ class GameUpdate(Event):
         return self
 
 
-class GameResult(Event):
-    """Final score."""
+class GameResult(Played):
+    """Final score. How it came about may be missing: archives know the score alone."""
 
-    home_score: int = Field(ge=0, le=60)
-    away_score: int = Field(ge=0, le=60)
+    home_score: Runs
+    away_score: Runs
+    ending: Ending | None = None
+    played_on: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    """The local day it was played on, or begun; a game keeps its id when it is moved."""
+    started_at_us: Micros | None = None
+    """First pitch as it is listed in the end."""
+    resumed_at_us: Micros | None = None
+    """Of a game that was suspended and went on another day."""
+    home_starter: Name | None = None
+    away_starter: Name | None = None
+    """Who threw the first pitch for them."""
+    venue_changed: bool | None = None
+    """True when it was not played where the home side plays."""

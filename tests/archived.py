@@ -33,6 +33,9 @@ ID_COLUMN = {
     Topic.PREDICTIONS: "prediction_id",
     Topic.STAKES: "stake_id",
     Topic.ALERTS: "alert_id",
+    Topic.FILLS: "fill_id",
+    Topic.SETTLEMENTS: "settlement_id",
+    Topic.BANKROLLS: "update_id",
     Topic.DEAD_LETTERS: "letter_id",
 }
 

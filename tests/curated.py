@@ -17,6 +17,9 @@ TABLE_OF = {
     Topic.PREDICTIONS: "predictions",
     Topic.STAKES: "stakes",
     Topic.ALERTS: "alerts",
+    Topic.FILLS: "fills",
+    Topic.SETTLEMENTS: "settlements",
+    Topic.BANKROLLS: "bankroll_updates",
     Topic.DEAD_LETTERS: "dead_letters",
 }
 

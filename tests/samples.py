@@ -1,7 +1,9 @@
 """Sample messages: one game of 20 July 2026, valid by default, any field overridden by name."""
 
+from decimal import Decimal
 from typing import Any
 
+from schemas.bets import BankrollUpdate, Fill, Outcome, Settlement
 from schemas.decisions import Alert, AlertKind, Prediction, Refusal, SideQuote, Stake
 from schemas.events import GameResult, GameUpdate, LineMovement
 from schemas.markets import Market, Side, Target
@@ -147,3 +149,53 @@ def result(second: float = 0, home_score: int = 5, away_score: int = 3, **over: 
     } | over
     fields.setdefault("event_id", f"r:{fields['game_id']}:{fields['occurred_at_us']}")
     return GameResult(**fields)
+
+
+def fill(second: float = 10, **over: Any) -> Fill:
+    """10.00 on the home side at 1.90."""
+    fields: dict[str, Any] = _bet() | {"filled_at_us": at(second), "source": "test"} | over
+    fields.setdefault("fill_id", f"f:{fields['game_id']}:{fields['market']}:{second}")
+    return Fill(**fields)
+
+
+def settlement(fill_id: str = "f:1", **over: Any) -> Settlement:
+    """Of such a bet, won."""
+    fields: dict[str, Any] = (
+        _bet()
+        | {
+            "fill_id": fill_id,
+            "outcome": Outcome.WIN,
+            "payout": Decimal("19.00"),
+            "rule": "full game",
+            "detail": "5:3",
+            "result_id": f"r:{GAME}",
+            "settled_at_us": START + 180 * US_PER_MINUTE,
+            "closing_missing": "no quote",
+        }
+        | over
+    )
+    fields.setdefault("settlement_id", f"{fill_id}:{fields['result_id']}")
+    return Settlement(**fields)
+
+
+def bankroll_update(second: float = 0, **over: Any) -> BankrollUpdate:
+    fields: dict[str, Any] = {
+        "update_id": f"b:{second}",
+        "bankroll": "main",
+        "occurred_at_us": at(second),
+        "balance": Decimal("10000.00"),
+        "source": "ledger",
+    }
+    return BankrollUpdate(**(fields | over))
+
+
+def _bet() -> dict[str, Any]:
+    return {
+        "game_id": GAME,
+        "bankroll": "main",
+        "market": Market.MONEYLINE,
+        "side": Side.HOME,
+        "book": "pinnacle",
+        "price": 1.9,
+        "amount": Decimal("10.00"),
+    }

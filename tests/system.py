@@ -58,6 +58,9 @@ ID_OF = {
     Topic.PREDICTIONS: "prediction_id",
     Topic.STAKES: "stake_id",
     Topic.ALERTS: "alert_id",
+    Topic.FILLS: "fill_id",
+    Topic.SETTLEMENTS: "settlement_id",
+    Topic.BANKROLLS: "update_id",
     Topic.DEAD_LETTERS: "letter_id",
 }
 DECISIONS = (Topic.PREDICTIONS, Topic.STAKES, Topic.ALERTS)
@@ -208,27 +211,31 @@ class Site:
 
     def __init__(
         self,
-        trained: Trained,
+        trained: Trained | None,
         bootstrap: str,
-        redis_url: str,
+        redis_url: str | None,
         folder: Path,
         batch: int = 10_000,
         env: Mapping[str, str] | None = None,
     ) -> None:
-        """batch: records that the broker gets, keeps and gives away together."""
+        """batch: records that the broker gets, keeps and gives away together.
+
+        trained, redis_url: none where no process of the site needs them.
+        """
         self.bootstrap, self.batch = bootstrap, batch
         self.prefix = f"s{uuid.uuid4().hex[:8]}."
         self.folder = folder / self.prefix.rstrip(".")
         self.folder.mkdir()
         self.recovery = self.folder / "recovery"
         self.children: list[Child] = []
+        home = {"STEAMLINE_HOME": str(self.folder)}
         self.env = (
-            trained.env
+            (clean_env() | home if trained is None else trained.env)
             | {
                 "STEAMLINE_KAFKA_BOOTSTRAP": bootstrap,
                 "STEAMLINE_KAFKA_PREFIX": self.prefix,
                 "STEAMLINE_KAFKA_PARTITIONS": str(PARTITIONS),
-                "STEAMLINE_REDIS_URL": redis_url,
+                "STEAMLINE_REDIS_URL": redis_url or "",
                 "STEAMLINE_REDIS_PREFIX": self.prefix,
             }
             | dict(env or {})
@@ -272,10 +279,10 @@ class Site:
     def read(self, topic: Topic) -> list[Message]:
         return read_topic(self.bootstrap, topic.full(self.prefix))
 
-    def decisions(self) -> Decisions:
+    def decisions(self, topics: Iterable[Topic] = DECISIONS) -> Decisions:
         """What was decided, by topic and id; one id must not stand for two values."""
         found: Decisions = {}
-        for topic in DECISIONS:
+        for topic in topics:
             for message in self.read(topic):
                 name = f"{topic}/{identity(topic, message)}"
                 value = content(message)
@@ -357,11 +364,11 @@ def count_of(site: Site) -> Ends:
 class Lag:
     """How far a worker is, as any lag tool sees it: from the offsets of its consumer group."""
 
-    def __init__(self, site: Site) -> None:
-        self._ends = Ends(site, INPUTS)
-        self._consumer = Consumer(
-            {"bootstrap.servers": site.bootstrap, "group.id": "steamline-score"}
-        )
+    def __init__(
+        self, site: Site, group: str = "steamline-score", topics: Iterable[Topic] = INPUTS
+    ) -> None:
+        self._ends = Ends(site, topics)
+        self._consumer = Consumer({"bootstrap.servers": site.bootstrap, "group.id": group})
 
     def __enter__(self) -> "Lag":
         return self

@@ -66,6 +66,9 @@ export const REFUSALS = {
   locked: "Locked", stale_odds: "Odds too old", no_price: "No price",
   no_prediction: "No prediction", edge_too_small: "Edge too small",
   incomplete: "Too little data", unpromoted_model: "Model not promoted",
+  stopped: "Stopped", no_balance: "No money", ledger_silent: "Ledger silent",
+  limit: "At a limit", book_limit: "Book takes no more", outweighed: "Others are better",
+  below_minimum: "Too small to bet", unproven: "Not proven",
 };
 
 export const SIGNALS = {

@@ -31,7 +31,7 @@ export class State {
       game.result = part.result;
       for (const line of part.lines) game.lines.set(`${line.market} ${line.book}`, line);
       for (const one of part.predictions) game.predictions.set(one.target, one);
-      for (const one of part.stakes) game.stakes.set(one.market, one);
+      for (const one of part.stakes) game.stakes.set(`${one.market} ${one.bankroll}`, one);
       this.games.set(game.id, game);
     }
   }
@@ -43,7 +43,7 @@ export class State {
     this.advance(message.occurred_at_us ?? message.as_of_us);
     if (kind === "line") newer(game.lines, `${message.market} ${message.book}`, message);
     else if (kind === "prediction") further(game.predictions, message.target, message);
-    else if (kind === "stake") further(game.stakes, message.market, message);
+    else if (kind === "stake") decided(game.stakes, `${message.market} ${message.bankroll}`, message);
     else if (kind === "alert" && message.kind !== "locked" && message.kind !== "unlocked") {
       const kept = game.signals.filter((one) => one.alert_id !== message.alert_id);
       game.signals = [...kept, message].sort((a, b) => a.position - b.position).slice(-SIGNALS);
@@ -89,6 +89,16 @@ function further(map, key, message) {
   if (!known || message.position >= known.position) map.set(key, message);
 }
 
+// At one position another game, or the bankroll, can move a stake.
+function decided(map, key, message) {
+  const known = map.get(key);
+  if (!known || message.position > known.position
+    || (message.position === known.position
+      && (message.decided_us ?? message.as_of_us) >= (known.decided_us ?? known.as_of_us))) {
+    map.set(key, message);
+  }
+}
+
 export const isLocked = (game) => game.lock?.kind === "locked";
 
 export const isSimulated = (game) =>
@@ -105,7 +115,7 @@ export const quotePrice = (line, side) =>
 export function market(state, game, name) {
   const quotes = [...game.lines.values()].filter((line) => line.market === name);
   const prediction = game.predictions.get(PRICED_BY[name]) ?? null;
-  const stake = game.stakes.get(name) ?? null;
+  const stake = game.stakes.get(`${name} ${state.rules.bankroll}`) ?? null;
   if (!quotes.length && !prediction && !stake) return null;
   const isFresh = (line) =>
     line.status === "open" && state.newest - standsSince(game, line) <= state.rules.stale_us;

@@ -27,7 +27,7 @@ class Summary:
     games: int
     predictions: int
     stakes: int
-    """With an amount above zero."""
+    """Messages with an amount above zero: one comes when a stake changes."""
     stakes_refused: int
     model_log_loss: float | None
     """Moneyline, mean over games of the mean over a game's predictions; none without results."""

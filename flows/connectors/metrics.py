@@ -20,8 +20,8 @@ _AGES = (1, 5, 15, 60, 300, 900, 1_800, 3_600, 4 * 3_600, 24 * 3_600)
 _SHARES = tuple(step / 10 for step in range(1, 11))
 
 
-class Metrics:
-    """A `flows.score.Meter` and a `flows.models.ModelMeter`.
+class Traffic:
+    """What passes through a flow, whichever it is.
 
     Counters start at 0 with the process, as Prometheus expects.
     """
@@ -42,6 +42,28 @@ class Metrics:
         self._letters = Counter(
             "steamline_dead_letters", "Dead letters.", ["reason"], registry=self.registry
         )
+        self._newest_us = 0
+
+    def read(self, records: list[Record]) -> None:
+        for topic, count in Tally(record.topic for record in records).items():
+            self._events.labels(topic.value).inc(count)
+        newest = max((record.timestamp_us for record in records), default=0)
+        self._newest_us = max(self._newest_us, newest)
+        self._newest.set(self._newest_us / US_PER_SECOND)
+
+    def sent(self, messages: list[Outgoing]) -> None:
+        for message in messages:
+            self._messages.labels(message.topic.value).inc()
+            # Few enough to look into.
+            if message.topic is Topic.DEAD_LETTERS:
+                self._letters.labels(json.loads(message.value)["reason"]).inc()
+
+
+class Metrics(Traffic):
+    """A `flows.score.Meter` and a `flows.models.ModelMeter`."""
+
+    def __init__(self) -> None:
+        super().__init__()
         self._alerts = Counter("steamline_alerts", "Alerts.", ["kind"], registry=self.registry)
         self._rows = Counter(
             "steamline_scored_rows",
@@ -92,14 +114,6 @@ class Metrics:
             self._completeness.labels(category.value)
         for source in Source:
             self._ages.labels(source.value)
-        self._newest_us = 0
-
-    def read(self, records: list[Record]) -> None:
-        for topic, count in Tally(record.topic for record in records).items():
-            self._events.labels(topic.value).inc(count)
-        newest = max((record.timestamp_us for record in records), default=0)
-        self._newest_us = max(self._newest_us, newest)
-        self._newest.set(self._newest_us / US_PER_SECOND)
 
     def scored(self, scored: Scored) -> None:
         self._rows.inc(len(scored.watched))
@@ -111,12 +125,9 @@ class Metrics:
                 self._ages.labels(source).observe(age_ms / 1_000)
 
     def sent(self, messages: list[Outgoing]) -> None:
+        super().sent(messages)
         for message in messages:
-            self._messages.labels(message.topic.value).inc()
-            # Few enough to look into.
-            if message.topic is Topic.DEAD_LETTERS:
-                self._letters.labels(json.loads(message.value)["reason"]).inc()
-            elif message.topic is Topic.ALERTS:
+            if message.topic is Topic.ALERTS:
                 self._alerts.labels(json.loads(message.value)["kind"]).inc()
 
     def models_taken(

@@ -12,6 +12,7 @@ import shutil
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from decimal import Decimal
 from functools import cache
 from itertools import groupby
 from operator import itemgetter
@@ -33,6 +34,7 @@ PLAYED: tuple[Topic, ...] = (*INPUTS, Topic.RESULTS)
 """What a replay reads; at equal times in this order."""
 
 _RANK = {topic: rank for rank, topic in enumerate((*PLAYED, *(set(Topic) - set(PLAYED))))}
+_OF_MONEY = (Topic.FILLS, Topic.SETTLEMENTS, Topic.BANKROLLS)
 _CHUNK = 50_000
 TIMESTAMP = pl.Datetime("us", "UTC")
 
@@ -71,7 +73,8 @@ def _dtype(annotation: object) -> pl.DataType:
         if issubclass(annotation, BaseModel):
             fields = annotation.model_fields.items()
             return pl.Struct({name: _dtype(field.annotation) for name, field in fields})
-        if issubclass(annotation, str):
+        # Money is decimal text, as on the wire: exact, whatever reads it.
+        if issubclass(annotation, str | Decimal):
             return pl.String()
         if annotation in (bool, int, float):
             return {bool: pl.Boolean(), int: pl.Int64(), float: pl.Float64()}[annotation]
@@ -104,11 +107,9 @@ def json_columns(topic: Topic) -> frozenset[str]:
 
 @cache
 def key_columns(topic: Topic) -> tuple[str, str, str | None]:
-    """Names of the time, the id and (where there is one) the game of a topic's rows."""
-    fields = CONTRACTS[topic].model.model_fields
-    time = next(n for n in ("occurred_at_us", "as_of_us", "timestamp_us") if n in fields)
-    identity = next(n for n in fields if n.endswith("_id") and n != "game_id")
-    return time, identity, "game_id" if "game_id" in fields else None
+    """Names of the time, the id and (where there is one) the key of a topic's rows."""
+    contract = CONTRACTS[topic]
+    return contract.time, contract.identity, contract.key
 
 
 def frame_of(topic: Topic, rows: Sequence[tuple[object, ...]]) -> pl.DataFrame:
@@ -126,12 +127,12 @@ def row_of(topic: Topic) -> Callable[[BaseModel], tuple[object, ...]]:
     """Field values in column order. Plain rows, because 50,000 live models slow every step."""
     schema = topic_schema(topic)
     values = itemgetter(*schema)
-    nested = any(dtype.is_nested() for dtype in schema.values())
+    dumped = any(dtype.is_nested() for dtype in schema.values()) or topic in _OF_MONEY
     texts = [place for place, name in enumerate(schema) if name in json_columns(topic)]
 
     def row(event: BaseModel) -> tuple[object, ...]:
         cells: tuple[object, ...] = values(
-            event.model_dump(mode="json") if nested else event.__dict__
+            event.model_dump(mode="json") if dumped else event.__dict__
         )
         if not texts:
             return cells

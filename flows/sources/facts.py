@@ -4,7 +4,8 @@ What a model refuses (impossible prices, a line that does not fit its market) is
 that one bad row does not stop the others.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from pydantic import ValidationError
@@ -19,6 +20,8 @@ from schemas.odds import OddsFormat
 
 SPLITS_SUM_TOLERANCE = 1.0
 """Percent: both sides are rounded, each by up to a half."""
+
+_NOTHING: Mapping[str, object] = MappingProxyType({})
 
 # What only the ingesting flow knows, so that a model can be asked about the rest.
 _COMMON: dict[str, object] = {
@@ -62,9 +65,11 @@ def game(
     quotes_stand: bool = False,
     starters: tuple[str | None, str | None] = (None, None),
     said_at_us: int | None = None,
+    progress: Mapping[str, object] = _NOTHING,
 ) -> Fact | Refusal:
-    """starters: home, away."""
+    """starters: home, away. progress: further fields of GameUpdate, of a suspended game."""
     fields: dict[str, object] = {
+        **progress,
         "home": CLUBS[meeting.home],
         "away": CLUBS[meeting.away],
         "start_time_us": start_us,
@@ -77,8 +82,16 @@ def game(
     return _checked(Fact(meeting, GameUpdate, ("game",), fields, said_at_us), original)
 
 
-def result(meeting: Meeting, home: int, away: int, original: object) -> Fact | Refusal:
-    fields: dict[str, object] = {"home_score": home, "away_score": away}
+def result(
+    meeting: Meeting,
+    home: int,
+    away: int,
+    original: object,
+    *,
+    progress: Mapping[str, object] = _NOTHING,
+) -> Fact | Refusal:
+    """progress: further fields of GameResult."""
+    fields: dict[str, object] = {**progress, "home_score": home, "away_score": away}
     return _checked(Fact(meeting, GameResult, ("result",), fields), original)
 
 

@@ -15,13 +15,15 @@ from flows.sources.payload import Fact, Meeting, Payload, Refusal
 from flows.sources.shape import Day, Raw, Shape, as_bytes, changed, read_json, shaped
 from flows.sources.teams import code_of
 from schemas.errors import RejectedEvent
+from schemas.events import Ending
 from schemas.markets import GameStatus
 from schemas.time import Micros
 
 SOURCE = "mlb_stats"
 
 # Regular season and the rounds after it.
-_COUNT = frozenset("RFDLW")
+_POSTSEASON = frozenset("FDLW")
+_COUNT = _POSTSEASON | {"R"}
 # Spring training, exhibitions, the All-Star game and its like: other rules, other teams.
 _OUT_OF_SCOPE = frozenset("SEAIPCN")
 
@@ -42,6 +44,7 @@ _STATUS = {
     "C": GameStatus.CANCELLED,
 }
 _OFFICIAL = "F"
+_CALLED = "Completed Early"
 _FORFEITED = frozenset("QR")
 _BEGUN = frozenset({GameStatus.LIVE, GameStatus.SUSPENDED, GameStatus.FINAL})
 _CALLED_OFF = frozenset({GameStatus.POSTPONED, GameStatus.CANCELLED})
@@ -80,8 +83,18 @@ class _LineTeams(Shape):
     away: _Runs
 
 
+class _Inning(Shape):
+    num: int
+    home: _Runs | None = None
+    away: _Runs | None = None
+
+
 class _Linescore(Shape):
     teams: _LineTeams | None = None
+    currentInning: int | None = None
+    inningState: str | None = None
+    outs: int | None = None
+    innings: list[_Inning] | None = None
 
 
 class _Game(Shape):
@@ -94,6 +107,9 @@ class _Game(Shape):
     status: _Status
     teams: _Sides
     linescore: _Linescore | None = None
+    scheduledInnings: int | None = None
+    reverseHomeAwayStatus: bool = False
+    resumeDate: Micros | None = None
     resumedFrom: Micros | None = None
 
 
@@ -139,6 +155,74 @@ def _score(game: _Game) -> tuple[int, int] | str:
     return home, away
 
 
+def _half_innings(score: _Linescore) -> int | None:
+    """Those that are over. Three outs end one before its state does."""
+    if score.currentInning is None or score.inningState is None:
+        return None
+    before = 2 * (score.currentInning - 1)
+    over = {"Top": 0, "Middle": 1, "Bottom": 1, "End": 2}.get(score.inningState)
+    if over is None or (score.inningState in ("Top", "Bottom") and score.outs is None):
+        return None
+    out = score.inningState in ("Top", "Bottom") and score.outs == 3
+    return before + over + (1 if out else 0)
+
+
+def _full_score(score: _Linescore, half_innings: int) -> tuple[int, int] | None:
+    """Home, away at the end of the last full inning, where every inning is told."""
+    full = half_innings // 2
+    told = {one.num: one for one in score.innings or ()}
+    home = away = 0
+    for number in range(1, full + 1):
+        one = told.get(number)
+        if one is None or one.home is None or one.away is None:
+            return None
+        if one.home.runs is None or one.away.runs is None:
+            return None
+        home, away = home + one.home.runs, away + one.away.runs
+    return home, away
+
+
+def _progress(game: _Game) -> dict[str, object]:
+    """How far it got, as far as it is told."""
+    found: dict[str, object] = {
+        "scheduled_innings": game.scheduledInnings,
+        "postseason": game.gameType in _POSTSEASON,
+    }
+    if game.linescore is None:
+        return found
+    half_innings = _half_innings(game.linescore)
+    if half_innings is None:
+        return found
+    found["half_innings"] = half_innings
+    full = _full_score(game.linescore, half_innings)
+    if full is not None:
+        found["full_home_score"], found["full_away_score"] = full
+    return found
+
+
+def _suspended(game: _Game) -> dict[str, object]:
+    """Where it stands."""
+    score = _score(game)
+    if isinstance(score, str):
+        return {}
+    return _progress(game) | {"home_score": score[0], "away_score": score[1]}
+
+
+def _ended(game: _Game) -> dict[str, object]:
+    """How it came to its score."""
+    # The later entry of a game that was suspended is dated by the day it went on.
+    began, resumed = game.gameDate, game.resumeDate
+    if game.resumedFrom is not None:
+        began, resumed = game.resumedFrom, game.gameDate
+    return _progress(game) | {
+        "ending": Ending.CALLED if game.status.detailedState.startswith(_CALLED) else None,
+        "played_on": game.officialDate.isoformat(),
+        "started_at_us": began,
+        "resumed_at_us": resumed,
+        "venue_changed": game.reverseHomeAwayStatus or None,
+    }
+
+
 def _starter(side: _Side) -> str | None:
     return None if side.probablePitcher is None else side.probablePitcher.fullName
 
@@ -170,7 +254,14 @@ def _game(raw: Raw, listed: date, now_us: int) -> Iterator[Fact | Refusal]:
         start_us = min(start_us, now_us)
     home, away = game.teams.home, game.teams.away
     meeting = meeting._replace(start_us=start_us)
-    yield facts.game(meeting, start_us, status, raw, starters=(_starter(home), _starter(away)))
+    yield facts.game(
+        meeting,
+        start_us,
+        status,
+        raw,
+        starters=(_starter(home), _starter(away)),
+        progress=_suspended(game) if status is GameStatus.SUSPENDED else {},
+    )
     if coded in _FORFEITED:
         yield Refusal("forfeit", "a forfeited game: books differ in what they pay", as_bytes(raw))
     if coded != _OFFICIAL:
@@ -179,7 +270,7 @@ def _game(raw: Raw, listed: date, now_us: int) -> Iterator[Fact | Refusal]:
     if isinstance(score, str):
         yield changed(f"game {game.gamePk} is final with {score}", raw)
     else:
-        yield facts.result(meeting, *score, raw)
+        yield facts.result(meeting, *score, raw, progress=_ended(game))
 
 
 def parse(payload: Payload) -> Sequence[Fact | Refusal]:

@@ -6,8 +6,8 @@ is said every 15 minutes in the last 12 hours before the listed start, also next
 change, because a change of one market says nothing of the other two. Before that, quotes are
 as old as their last change.
 
-Starters are in the file as they were in the end, not as they were known then: not used. The
-listed start is the only one the file has.
+Starters are in the file as they were in the end, not as they were known then: only the result
+names them. The listed start is the only one the file has.
 """
 
 from collections.abc import Iterator
@@ -43,6 +43,8 @@ class Game(NamedTuple):
     start_us: int
     home_score: int
     away_score: int
+    home_starter: str | None
+    away_starter: str | None
 
 
 def _read(data: Path, name: str) -> pl.DataFrame:
@@ -71,6 +73,8 @@ def _games(data: Path, rows_of: dict[str, int], tally: Tally) -> list[Game]:
                 start_us=row["start_utc"],
                 home_score=row["home_score"],
                 away_score=row["away_score"],
+                home_starter=row["home_sp"] or None,
+                away_starter=row["away_sp"] or None,
             )
         )
     return games
@@ -142,6 +146,8 @@ def _result(game: Game, last_us: int, tally: Tally) -> list[Event]:
         "occurred_at_us": max(game.start_us + RESULT_AFTER_START_US, last_us + US_PER_SECOND),
         "home_score": game.home_score,
         "away_score": game.away_score,
+        "home_starter": game.home_starter,
+        "away_starter": game.away_starter,
     }
     return tally.payload([(GameResult, fields)])
 

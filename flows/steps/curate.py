@@ -9,6 +9,7 @@ from typing import NamedTuple
 from flows.steps.decode import DecodeRules, dead_letter, decode, parse
 from flows.steps.records import Outgoing, Record
 from flows.steps.rows import TABLES, Place, Row
+from schemas.bets import Bet
 from schemas.decisions import Message
 from schemas.errors import RejectedEvent
 from schemas.events import Event, day_of
@@ -82,11 +83,14 @@ def prepare(records: Sequence[Record], rules: DecodeRules, placed: bool = True) 
             if b"\\u0000" in record.value and any(isinstance(c, str) and "\0" in c for c in row):
                 raise RejectedEvent("invalid", "a text holds a NUL, which Postgres cannot keep")
             if table.game_at is not None and row[table.game_at] not in load.games:
-                assert isinstance(message, Event | Message)
+                assert isinstance(message, Event | Message | Bet)
                 _check_day(message.game_id)
-                source = message.source if isinstance(message, Event) else "score"
                 load.games[message.game_id] = Sighting(
-                    message.game_id, source, table.id_of(row), message.simulated, place
+                    message.game_id,
+                    str(row[table.source_at]),
+                    table.id_of(row),
+                    message.simulated,
+                    place,
                 )
         except RejectedEvent as rejected:
             letters += letter_of(record, rejected)

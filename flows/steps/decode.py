@@ -29,6 +29,8 @@ class Decoded(NamedTuple):
     event: Event
     record: Record
     """Kept for the dead letter, should the fold refuse the event."""
+    number: int = 0
+    """In the order of reading: a batch is taken apart by game, and bankrolls join games again."""
 
 
 @dataclass(frozen=True)
@@ -59,27 +61,47 @@ def parse(record: Record) -> BaseModel:
 
 def decode(record: Record, rules: DecodeRules) -> Event:
     """One event. Raises RejectedEvent with a reason code."""
-    if len(record.value) > rules.max_bytes:
-        raise RejectedEvent("oversized", f"{len(record.value)} bytes, at most {rules.max_bytes}")
+    fits(record, rules)
     event = parse(record)
     assert isinstance(event, Event)
-    if record.key is None or record.key != event.game_id.encode():
-        raise RejectedEvent("wrong_key", f"key {record.key!r} is not the game id {event.game_id}")
+    is_of_game(record, event.game_id)
     if rules.books is not None and (book := strange_book(event, rules.books)) is not None:
         raise RejectedEvent("unknown_book", f"{book!r} is not in STEAMLINE_BOOKS")
-    ahead = event.occurred_at_us - record.timestamp_us
+    plausible(record, event.game_id, event.occurred_at_us, rules)
+    return event
+
+
+def fits(record: Record, rules: DecodeRules) -> None:
+    """Raises RejectedEvent for one that is too long."""
+    if len(record.value) > rules.max_bytes:
+        raise RejectedEvent("oversized", f"{len(record.value)} bytes, at most {rules.max_bytes}")
+
+
+def is_of_game(record: Record, game_id: str) -> None:
+    """Raises RejectedEvent for another key: it may be in another partition than the game."""
+    if record.key is None or record.key != game_id.encode():
+        raise RejectedEvent("wrong_key", f"key {record.key!r} is not the game id {game_id}")
+
+
+def plausible(record: Record, game_id: str, moment_us: int, rules: DecodeRules) -> None:
+    """Raises RejectedEvent where the time fits neither the record's own nor the game."""
+    not_ahead(moment_us, record, rules)
+    try:
+        played = day_of(game_id)
+    except ValueError as bad:
+        raise RejectedEvent("invalid", f"game_id: {game_id!r}: {bad}") from None
+    days = moment_us // US_PER_DAY + _EPOCH_DAY - played.toordinal()
+    if not -DAYS_BEFORE_GAME <= days <= DAYS_AFTER_GAME:
+        raise RejectedEvent("implausible_time", f"{days} days from the day of the game")
+
+
+def not_ahead(moment_us: int, record: Record, rules: DecodeRules) -> None:
+    """Raises RejectedEvent for what is dated after its own record."""
+    ahead = moment_us - record.timestamp_us
     if ahead > rules.future_us:
         raise RejectedEvent(
             "future", f"dated {ahead / US_PER_SECOND:.0f} s after its own record timestamp"
         )
-    try:
-        played = day_of(event.game_id)
-    except ValueError as bad:
-        raise RejectedEvent("invalid", f"game_id: {event.game_id!r}: {bad}") from None
-    days = event.occurred_at_us // US_PER_DAY + _EPOCH_DAY - played.toordinal()
-    if not -DAYS_BEFORE_GAME <= days <= DAYS_AFTER_GAME:
-        raise RejectedEvent("implausible_time", f"{days} days from the day of the game")
-    return event
 
 
 def strange_book(event: Event, books: frozenset[str]) -> str | None:
@@ -124,15 +146,18 @@ def dead_letter(record: Record, rejected: RejectedEvent) -> Outgoing:
 
 
 def decode_batch(
-    records: Iterable[Record], rules: DecodeRules
+    records: Iterable[Record], rules: DecodeRules, first: int = 0
 ) -> list[tuple[str, Decoded] | Outgoing]:
-    """Every record as (game id, event) or as a dead letter, in order."""
+    """Every record as (game id, event) or as a dead letter, in order.
+
+    first: number of the first record.
+    """
     out: list[tuple[str, Decoded] | Outgoing] = []
-    for record in records:
+    for number, record in enumerate(records, first):
         try:
             event = decode(record, rules)
         except RejectedEvent as rejected:
             out.append(dead_letter(record, rejected))
         else:
-            out.append((event.game_id, Decoded(event, record)))
+            out.append((event.game_id, Decoded(event, record, number)))
     return out

@@ -26,6 +26,10 @@ class ToScore(NamedTuple):
     """dtype GAME."""
     read_to: dict[str, int]
     """Input topic -> newest offset folded in."""
+    now_us: int
+    """Newest event time of the game, past the cutoff too."""
+    number: int
+    """Of the event that led to it, in the order of reading."""
 
 
 class GameStep:
@@ -38,7 +42,7 @@ class GameStep:
         """What the events lead to, in order; dead letters for what the fold refuses."""
         out: list[ToScore | Outgoing] = []
         state = self._state
-        for event, record in batch:
+        for event, record, number in batch:
             game_id = event.game_id
             before = state.lock_reason
             try:
@@ -52,17 +56,17 @@ class GameStep:
             if after != before and (before is None or after is None):
                 out.append(self._alert(game_id, before, after))
                 if after is not None:
-                    out.append(self._to_score(game_id, after))
+                    out.append(self._to_score(game_id, after, number))
             # Not on a repeat: it would score what a stream without it leaves to the payload's end.
             if is_news and state.wants_scoring(event):
-                out.append(self._to_score(game_id, None))
+                out.append(self._to_score(game_id, None, number))
                 state.dirty = False
         return out
 
     def snapshot(self) -> bytes:
         return self._state.snapshot()
 
-    def _to_score(self, game_id: str, lock_reason: str | None) -> ToScore:
+    def _to_score(self, game_id: str, lock_reason: str | None, number: int) -> ToScore:
         state = self._state
         return ToScore(
             game_id=game_id,
@@ -74,6 +78,8 @@ class GameStep:
             lock_reason=lock_reason,
             record=state.record.tobytes(),
             read_to=dict(state.read_to),
+            now_us=state.newest_us,
+            number=number,
         )
 
     def _alert(self, game_id: str, before: str | None, after: str | None) -> Outgoing:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from models.assignment import assigned
+from models.assignment import ALONE, Part, assigned
 from models.boosters.scoring import COLUMN_OF, Outcome, TargetModel
 from models.features.arrays import Array
 from models.features.market import MarketView
@@ -16,26 +16,6 @@ from schemas.settings import AbSettings
 
 Column = Sequence[Outcome | None]
 """Of one target, a row each."""
-
-
-class Part(NamedTuple):
-    """That a model has when it speaks: on its messages, and in their ids."""
-
-    role: Role = Role.CHAMPION
-    experiment: str | None = None
-    share: float | None = None
-
-    @property
-    def suffix(self) -> str:
-        """One id must not stand for two messages: between two runs over the same events a
-        challenger may be promoted, or the experiment be changed."""
-        if self.experiment is None:
-            return ""
-        dealt = "" if self.share is None else f":{self.share:g}"
-        return f":{self.experiment}:{self.role.value}{dealt}"
-
-
-ALONE = Part()
 
 
 class Lineup(NamedTuple):

@@ -17,7 +17,6 @@ from pydantic_core import to_json
 
 from schemas.decisions import DeadLetter
 from schemas.errors import RejectedEvent
-from schemas.events import Event
 from schemas.time import from_us
 from schemas.topics import CONTRACTS, Topic
 
@@ -36,14 +35,15 @@ class Place(NamedTuple):
 class Table:
     """What a topic fills."""
 
+    topic: Topic
     name: str
     columns: tuple[str, ...]
     row: Callable[[BaseModel, Place], Row]
 
-    @cached_property
+    @property
     def identity(self) -> str:
         """The column that holds a message's id."""
-        return next(name for name in self.columns if name.endswith("_id") and name != "game_id")
+        return CONTRACTS[self.topic].identity
 
     def id_of(self, row: Row) -> str:
         return str(row[self.columns.index(self.identity)])
@@ -58,15 +58,20 @@ class Table:
         """Place in the row of the book that it refers to."""
         return self._place_of("book")
 
+    @cached_property
+    def source_at(self) -> int:
+        """Place in the row of who said it."""
+        return self.columns.index("source")
+
     def _place_of(self, column: str) -> int | None:
         return self.columns.index(column) if column in self.columns else None
 
 
-_JSON = frozenset(("context", "best", "read_to", "values"))
+_JSON = frozenset(("context", "best", "read_to", "values", "slate", "held", "closing"))
 _DROPPED = frozenset(("odds_format",))
 """Says how a price was written; validated prices are decimal."""
-_FLOW = "score"
-"""The source of what no source outside told us."""
+_SCORE, _SETTLE = "score", "settle"
+"""Flows: the sources of what no source outside told us."""
 
 _NAMES: Mapping[Topic, str] = {
     Topic.LINES: "quotes",
@@ -76,6 +81,9 @@ _NAMES: Mapping[Topic, str] = {
     Topic.PREDICTIONS: "predictions",
     Topic.STAKES: "stakes",
     Topic.ALERTS: "alerts",
+    Topic.FILLS: "fills",
+    Topic.SETTLEMENTS: "settlements",
+    Topic.BANKROLLS: "bankroll_updates",
 }
 
 
@@ -83,15 +91,15 @@ def _table(topic: Topic) -> Table:
     model = CONTRACTS[topic].model
     fields = [name for name in model.model_fields if name not in _DROPPED]
     columns = [name.removesuffix("_us") for name in fields]
-    lineage = [] if issubclass(model, Event) else ["source"]
+    lineage = [] if "source" in model.model_fields else ["source"]
     row = partial(
         _row,
         itemgetter(*fields),
         [at for at, name in enumerate(fields) if name.endswith("_us")],
         [at for at, name in enumerate(fields) if name in _JSON],
-        [_FLOW] if lineage else [],
+        [_SETTLE if topic is Topic.SETTLEMENTS else _SCORE] if lineage else [],
     )
-    return Table(_NAMES[topic], (*columns, *lineage, *Place._fields), row)
+    return Table(topic, _NAMES[topic], (*columns, *lineage, *Place._fields), row)
 
 
 def _row(
@@ -138,6 +146,7 @@ def _letter_row(message: BaseModel, place: Place) -> Row:
 
 
 _LETTERS = Table(
+    Topic.DEAD_LETTERS,
     "dead_letters",
     (
         "letter_id",

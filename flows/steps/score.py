@@ -1,4 +1,4 @@
-"""Games to predictions, stakes and feature blobs: one kernel call and one predict a target."""
+"""Games to predictions, candidates and feature blobs: one kernel call and one predict a target."""
 
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -9,9 +9,11 @@ from typing import NamedTuple
 import numpy as np
 
 from flows.steps.alerts import Watched
+from flows.steps.allocate import Numbered
 from flows.steps.game import ToScore
 from flows.steps.records import FeatureBlob, Outgoing
-from flows.steps.roster import ChallengerFailed, Part, Roster, Said
+from flows.steps.roster import ChallengerFailed, Roster, Said
+from models.assignment import Part
 from models.boosters.scoring import COLUMN_OF, Outcome, TargetModel
 from models.features.arrays import Array, count
 from models.features.catalogue import CATALOGUE, COLUMNS_OF, NAMES, Source
@@ -20,8 +22,8 @@ from models.features.layout import GAME, MARKET_INDEX, ORDER_BITS
 from models.features.market import MarketView
 from models.features.signals import Signals
 from models.features.stored import pack
-from models.staking.guards import Candidate, refusals
-from models.staking.kelly import edge, kelly_fraction
+from models.staking.candidate import Candidate, Priced
+from models.staking.kelly import edge
 from schemas.decisions import (
     Alert,
     AlertKind,
@@ -29,12 +31,14 @@ from schemas.decisions import (
     Prediction,
     Role,
     SideQuote,
-    Stake,
 )
 from schemas.markets import MARKET_OF, PRICED_BY, SIDES, Market, Target
-from schemas.settings import Settings, StakingSettings
+from schemas.settings import Settings
 from schemas.time import US_PER_MS, US_PER_SECOND
 from schemas.topics import Topic
+
+_PUSHES: dict[Market, Target] = {Market.TOTAL: Target.RUNS}
+"""Whose distribution says how likely a push is, where it is not the target that prices the bet."""
 
 
 class Scored(NamedTuple):
@@ -46,6 +50,8 @@ class Scored(NamedTuple):
     """The newest vector of each game."""
     watched: list[Watched]
     """What holds at each position, in the order of the tasks; none of games that are locked."""
+    news: list[Numbered]
+    """What bankrolls are to hear of: every position, and what was said of bankrolls themselves."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,6 @@ class Scorer:
         self.ab = settings.ab
         self._features = FeatureSet.of(settings)
         self._signals = Signals(settings.alerts, settings.books)
-        self._staking: StakingSettings = settings.staking
         self._books = settings.books
         self._ttl_seconds = int(settings.redis.ttl_hours * 3600)
         self._refused: deque[RefusedModel] = deque()
@@ -132,6 +137,7 @@ class Scorer:
                 stays = self._roster.champions[refused.target].version
                 out.append(_refusal(tasks[0], refused, stays))
         newest: dict[str, int] = {}
+        priced_games: list[Numbered] = []
         for index, task in enumerate(tasks):
             lineup = said.lineups[index]
             priced = _priced(said.counts, task, index)
@@ -139,8 +145,10 @@ class Scorer:
             quotes = self._quotes(view, index, priced)
             for target, outcome in priced.items():
                 out.append(self._prediction(row, target, outcome, view, index, quotes))
-            for market in PRICED_BY:
-                out.append(self._stake(row, market, view, index, quotes[market]))
+            candidates = [
+                self._candidate(row, market, view, index, quotes[market]) for market in PRICED_BY
+            ]
+            priced_games.append(_priced_game(row, candidates))
             if said.shadow is not None and (beside := _priced(said.beside, task, index)):
                 models, parts = said.shadow
                 row = replace(row, outcomes=priced | beside, models=models, parts=parts)
@@ -150,7 +158,7 @@ class Scorer:
             if task.lock_reason is None:
                 newest[task.game_id] = index
         blobs = [self._blob(tasks[at], rows[at], vectors[at]) for at in newest.values()]
-        return Scored(out, blobs, self._watched(tasks, vectors, view))
+        return Scored(out, blobs, self._watched(tasks, vectors, view), priced_games)
 
     def _say(self, tasks: Sequence[ToScore], vectors: Array, view: MarketView) -> Said:
         """A challenger that fails is left out from then on: the champion must not suffer."""
@@ -249,68 +257,34 @@ class Scorer:
             Topic.PREDICTIONS, task.game_id, message.prediction_id, task.as_of_us, message
         )
 
-    def _stake(
+    def _candidate(
         self, row: _Row, market: Market, view: MarketView, index: int, quotes: list[SideQuote]
-    ) -> Outgoing:
-        task, staking, column = row.task, self._staking, MARKET_INDEX[market]
-        target = PRICED_BY[market]
+    ) -> Candidate:
+        task, column, target = row.task, MARKET_INDEX[market], PRICED_BY[market]
         model, outcome = row.models[target], row.outcomes.get(target)
-        part = row.parts[target]
-        # What simulated games have shown says nothing about real ones.
-        paper = model.paper or (model.card.simulated and not task.simulated)
-        best = max(quotes, key=lambda quote: quote.edge or 0.0) if outcome else None
-        chance = outcome.probability if outcome else None
-        refused = refusals(
-            Candidate(
-                locked=task.lock_reason is not None,
-                quoted_books=row.quoted_books[column],
-                fresh_books=int(view.books[index, column]),
-                best=best,
-                probability=chance,
-                completeness=row.completeness,
-                paper=paper,
-            ),
-            staking,
-        )
-        wins = full = None
-        fraction = 0.0
-        if best is not None and chance is not None:
-            wins = chance if best.side is SIDES[market][0] else 1.0 - chance
-            full = kelly_fraction(wins, best.price)
-            if not refused:
-                fraction = min(full * staking.fraction, staking.max_fraction)
-        # A model may be promoted between two runs: one id must not stand for both.
-        stake_id = (
-            f"{task.game_id}:{task.position}:{market.value}:{model.version}:{staking.name}"
-            f"{part.suffix}"
-        )
-        message = Stake.model_construct(
-            game_id=task.game_id,
-            position=task.position,
-            as_of_us=task.as_of_us,
-            simulated=task.simulated,
-            role=part.role,
-            experiment=part.experiment,
-            share=part.share,
-            stake_id=f"{stake_id}:paper" if paper else stake_id,
+        best = max(quotes, key=lambda quote: quote.edge or 0.0) if outcome and quotes else None
+        wins = line = None
+        if best is not None and outcome is not None:
+            home_or_over = best.side is SIDES[market][0]
+            wins = outcome.probability if home_or_over else 1.0 - outcome.probability
+            line = None if market is Market.MONEYLINE else float(view.line[index, column])
+        settling = row.outcomes.get(_PUSHES.get(market, target))
+        return Candidate(
             market=market,
-            model_version=model.version,
-            bankroll=staking.name,
             side=best.side if best else None,
             book=best.book if best else None,
-            line=float(view.line[index, column])
-            if best and market is not Market.MONEYLINE
-            else None,
+            line=line,
             price=best.price if best else None,
             probability=wins,
             edge=best.edge if best else None,
-            kelly_full=full,
-            fraction=fraction,
-            amount=round(fraction * staking.bankroll, 2),
-            refusals=refused,
-            paper=paper,
+            push=settling.push if settling else 0.0,
+            quoted_books=row.quoted_books[column],
+            fresh_books=int(view.books[index, column]),
+            model_version=model.version,
+            # What simulated games have shown says nothing about real ones.
+            paper=model.paper or (model.card.simulated and not task.simulated),
+            part=row.parts[target],
         )
-        return Outgoing.of(Topic.STAKES, task.game_id, message.stake_id, task.as_of_us, message)
 
     def _blob(self, task: ToScore, row: Array, vector: Array) -> FeatureBlob:
         newest = {
@@ -352,6 +326,23 @@ def _priced(
         for target, column in columns.items()
         if task.lock_reason is None and (outcome := column[index]) is not None
     }
+
+
+def _priced_game(row: _Row, candidates: list[Candidate]) -> Numbered:
+    task = row.task
+    game = Priced(
+        game_id=task.game_id,
+        position=task.position,
+        as_of_us=task.as_of_us,
+        now_us=task.now_us,
+        start_us=task.start_us,
+        cutoff_us=task.cutoff_us,
+        simulated=task.simulated,
+        locked=task.lock_reason is not None,
+        completeness=row.completeness,
+        candidates=tuple(candidates),
+    )
+    return Numbered(task.number, game)
 
 
 def _refusal(task: ToScore, refused: RefusedModel, stays: str) -> Outgoing:

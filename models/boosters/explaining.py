@@ -6,7 +6,8 @@ global understanding with explainable AI for trees", Nature Machine Intelligence
 
 import numpy as np
 
-from models.boosters.scoring import TargetModel, anchor, mark
+from models.boosters.laws import mark
+from models.boosters.scoring import TargetModel, anchor
 from models.features.arrays import Array
 from models.features.catalogue import CATALOGUE, NAMES
 from models.odds import sigmoid

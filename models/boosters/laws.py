@@ -161,6 +161,11 @@ class Law:
         return self.support > line[:, None], self.support < line[:, None]
 
 
+def mark(kind: Kind, line: Array) -> Array:
+    """The outcome above which the first side wins: a total's line, minus a handicap."""
+    return line if kind == "total" else -line
+
+
 def _negative_binomial(dispersion: float, mean: float, most: int) -> list[float]:
     """P(0..most). Cameron, Trivedi (2013), "Regression Analysis of Count Data", section 3.3."""
     share = mean / (mean + dispersion)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.boosters.calibration import IDENTITY, Calibration
-from models.boosters.laws import Kind, Law
+from models.boosters.laws import Kind, Law, mark
 from models.boosters.lightgbm_alone import lightgbm
 from models.features.arrays import Array, known
 from models.features.catalogue import NAMES
@@ -78,6 +78,8 @@ class Outcome:
     """Home wins, covers, or over, given no push; calibrated."""
     mean: float | None
     """Expected total or margin, of a target that is a distribution."""
+    push: float = 0.0
+    """Chance of neither side, of a target that is a distribution; 0 at half lines."""
 
 
 @dataclass(frozen=True)
@@ -101,9 +103,14 @@ def anchor(law: Law | None, consensus: Array, line: Array) -> Array:
     return law.tilt(consensus, mark(law.kind, line))
 
 
-def mark(kind: Kind, line: Array) -> Array:
-    """The outcome above which the first side wins: a total's line, minus a handicap."""
-    return line if kind == "total" else -line
+def _pushes(law: Law, tilt: Array, line: Array) -> list[float]:
+    """Chance of the line itself; most lines are halves, which costs nothing."""
+    found = np.zeros(len(line))
+    whole = np.flatnonzero(line == np.floor(line))
+    if len(whole):
+        found[whole] = law.push(tilt[whole], mark(law.kind, line[whole]))
+    pushes: list[float] = found.tolist()
+    return pushes
 
 
 class TargetModel:
@@ -145,11 +152,13 @@ class TargetModel:
         priced = np.flatnonzero(known(consensus))
         said = self.say(vectors[priced], consensus[priced], line[priced])
         means: list[float | None] = [None] * len(priced)
+        pushes = [0.0] * len(priced)
         if said.tilt is not None and self.card.law is not None:
             means = self.card.law.mean(said.tilt).tolist()
-        rows = zip(priced.tolist(), said.probability.tolist(), means, strict=True)
-        for row, probability, mean in rows:
-            outcomes[row] = Outcome(probability, mean)
+            pushes = _pushes(self.card.law, said.tilt, line[priced])
+        rows = zip(priced.tolist(), said.probability.tolist(), means, pushes, strict=True)
+        for row, probability, mean, push in rows:
+            outcomes[row] = Outcome(probability, mean, push)
         return outcomes
 
     def say(self, vectors: Array, consensus: Array, line: Array) -> Said:

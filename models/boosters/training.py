@@ -9,11 +9,11 @@ from models.boosters.binned import Binned
 from models.boosters.calibration import IDENTITY, choose
 from models.boosters.dataset import TrainingSet
 from models.boosters.golden import Golden
-from models.boosters.laws import Law, fit_law
+from models.boosters.laws import Law, fit_law, mark
 from models.boosters.lightgbm_alone import lightgbm
 from models.boosters.objective import objective
 from models.boosters.parameters import PARAMETERS, BoosterParameters
-from models.boosters.scoring import KIND_OF, ModelCard, TargetModel, anchor, mark
+from models.boosters.scoring import KIND_OF, ModelCard, TargetModel, anchor
 from models.boosters.tasks import Task, shares, task_of
 from models.evaluation import Score, score_binary
 from models.evaluation.compare import USUAL

@@ -6,7 +6,6 @@ event ends where it would have been on time.
 
 from bisect import bisect
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import Any
 
 import msgpack
@@ -22,8 +21,10 @@ from models.features.layout import (
     RINGS,
     Ring,
     describe_layout,
+    digest_of,
     empty_game,
     move_books,
+    order_at,
     read_record,
 )
 from models.odds import DEVIG
@@ -35,7 +36,6 @@ from schemas.time import US_PER_MINUTE
 
 SNAPSHOT_VERSION = 2
 
-_ORDER_MASK = (1 << ORDER_BITS) - 1
 SEEN_BUCKET_US = 30 * US_PER_MINUTE
 _CONTEXT_NAMES = frozenset(CONTEXT)
 PLAYABLE = (GameStatus.SCHEDULED, GameStatus.LIVE)
@@ -139,7 +139,7 @@ class GameState:
             if strange:
                 raise RejectedEvent("unknown_context", f"no such team feature: {min(strange)}")
         source = self._source(event.source)
-        digest = int.from_bytes(blake2b(event.event_id.encode(), digest_size=8).digest(), "little")
+        digest = digest_of(event.event_id)
         bucket = self.seen.setdefault(moment // SEEN_BUCKET_US, set())
         if digest in bucket:
             return False
@@ -149,7 +149,7 @@ class GameState:
         if moment > self.newest_us:
             self.newest_us = moment
             self._forget_old()
-        order = moment << ORDER_BITS | digest & _ORDER_MASK
+        order = order_at(moment, digest)
         if isinstance(event, LineMovement):
             self._line(event, order, source)
         elif isinstance(event, GameUpdate):

@@ -5,6 +5,7 @@ Axes: markets (moneyline, run line, total), books (columns in the order of `sett
 """
 
 from functools import cache
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -108,6 +109,16 @@ GAME = np.dtype(
 whatever order they arrive in. 0 = never."""
 
 ORDER_BITS = 10
+_ORDER_MASK = (1 << ORDER_BITS) - 1
+
+
+def digest_of(event_id: str) -> int:
+    return int.from_bytes(blake2b(event_id.encode(), digest_size=8).digest(), "little")
+
+
+def order_at(moment_us: int, digest: int) -> int:
+    """The order key of an event at that time."""
+    return moment_us << ORDER_BITS | digest & _ORDER_MASK
 
 
 @cache

@@ -1,66 +1,50 @@
 """Reasons not to bet. One rule, one reason code; any single one refuses the stake."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from schemas.decisions import Refusal, SideQuote
+from models.staking.candidate import Candidate, Priced
+from schemas.decisions import Refusal
 from schemas.settings import StakingSettings
+from schemas.time import US_PER_MINUTE
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """One market of one game, as the guards see it."""
-
-    locked: bool
-    quoted_books: int
-    """Books with a price up, stale ones included."""
-    fresh_books: int
-    best: SideQuote | None
-    """Side with the larger edge at the best fresh price; none without price or probability."""
-    probability: float | None
-    """Of winning on the home or over side, given no push."""
-    completeness: float
-    paper: bool
-    """The model has not passed the gate on games of this kind."""
-
-
-def locked(candidate: Candidate, _: StakingSettings) -> bool:
+def locked(game: Priced, _: Candidate, __: StakingSettings) -> bool:
     """Betting has closed: past the cutoff, or the game is off."""
-    return candidate.locked
+    return game.locked
 
 
-def no_price(candidate: Candidate, _: StakingSettings) -> bool:
+def no_price(_: Priced, one: Candidate, __: StakingSettings) -> bool:
     """No book offers the market."""
-    return candidate.quoted_books == 0
+    return one.quoted_books == 0
 
 
-def stale_odds(candidate: Candidate, _: StakingSettings) -> bool:
+def stale_odds(_: Priced, one: Candidate, __: StakingSettings) -> bool:
     """There are prices, and none is fresh."""
-    return candidate.quoted_books > 0 and candidate.fresh_books == 0
+    return one.quoted_books > 0 and one.fresh_books == 0
 
 
-def no_prediction(candidate: Candidate, _: StakingSettings) -> bool:
+def no_prediction(_: Priced, one: Candidate, __: StakingSettings) -> bool:
     """There is a fresh price and no model output for it."""
-    return candidate.fresh_books > 0 and candidate.probability is None
+    return one.fresh_books > 0 and one.probability is None
 
 
-def incomplete(candidate: Candidate, settings: StakingSettings) -> bool:
+def incomplete(game: Priced, _: Candidate, settings: StakingSettings) -> bool:
     """Too many features are missing to trust the model."""
-    return candidate.completeness < settings.min_completeness
+    return game.completeness < settings.min_completeness
 
 
-def edge_too_small(candidate: Candidate, settings: StakingSettings) -> bool:
+def edge_too_small(_: Priced, one: Candidate, settings: StakingSettings) -> bool:
     """The better side's edge is below the minimum, or nothing where the minimum is nothing."""
-    edge = candidate.best.edge if candidate.best is not None else None
-    return edge is not None and (edge < settings.min_edge or edge <= 0.0)
+    return one.edge is not None and (one.edge < settings.min_edge or one.edge <= 0.0)
 
 
-def unpromoted_model(candidate: Candidate, settings: StakingSettings) -> bool:
+def unpromoted_model(_: Priced, one: Candidate, settings: StakingSettings) -> bool:
     """The model has not shown that it beats the price, and paper stakes were not asked for."""
-    return candidate.paper and not settings.paper
+    return one.paper and not settings.paper
 
 
-GUARDS: dict[Refusal, Callable[[Candidate, StakingSettings], bool]] = {
+GUARDS: dict[Refusal, Callable[[Priced, Candidate, StakingSettings], bool]] = {
     Refusal.LOCKED: locked,
     Refusal.NO_PRICE: no_price,
     Refusal.STALE_ODDS: stale_odds,
@@ -69,8 +53,52 @@ GUARDS: dict[Refusal, Callable[[Candidate, StakingSettings], bool]] = {
     Refusal.EDGE_TOO_SMALL: edge_too_small,
     Refusal.UNPROMOTED_MODEL: unpromoted_model,
 }
+"""Of one market of one game."""
 
 
-def refusals(candidate: Candidate, settings: StakingSettings) -> list[Refusal]:
+def refusals(game: Priced, one: Candidate, settings: StakingSettings) -> tuple[Refusal, ...]:
     """Every reason that applies, in the order of the table."""
-    return [reason for reason, guard in GUARDS.items() if guard(candidate, settings)]
+    return tuple(reason for reason, guard in GUARDS.items() if guard(game, one, settings))
+
+
+class Account(NamedTuple):
+    """A bankroll, as far as the topic of bankrolls has told."""
+
+    balance: float
+    """Told, or the configured one while nothing was."""
+    told_us: int | None
+    """When the balance was told; none while it was not."""
+    stopped: bool
+
+
+def stopped(account: Account, _: int, __: StakingSettings) -> bool:
+    """Somebody has said stop, of this bankroll or of all."""
+    return account.stopped
+
+
+def no_balance(account: Account, _: int, __: StakingSettings) -> bool:
+    """There is nothing to bet with."""
+    return account.balance <= 0.0
+
+
+def ledger_silent(account: Account, now_us: int, settings: StakingSettings) -> bool:
+    """The ledger must speak and has not for too long, so nobody knows what there is to bet with."""
+    if settings.ledger_minutes is None:
+        return False
+    limit_us = int(settings.ledger_minutes * US_PER_MINUTE)
+    return account.told_us is None or now_us - account.told_us > limit_us
+
+
+ACCOUNT_GUARDS: dict[Refusal, Callable[[Account, int, StakingSettings], bool]] = {
+    Refusal.STOPPED: stopped,
+    Refusal.NO_BALANCE: no_balance,
+    Refusal.LEDGER_SILENT: ledger_silent,
+}
+"""Of a whole bankroll, at a moment of event time."""
+
+
+def account_refusals(
+    account: Account, now_us: int, settings: StakingSettings
+) -> tuple[Refusal, ...]:
+    """Every reason that applies, in the order of the table."""
+    return tuple(r for r, guard in ACCOUNT_GUARDS.items() if guard(account, now_us, settings))

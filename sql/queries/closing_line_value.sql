@@ -1,25 +1,24 @@
--- What closing line value is made of: every bet of a span of time beside its own book's last price
--- on the same market, side and line before first pitch. A bet without a close stays, with nulls: it
--- belongs in the denominator.
+-- Closing line value of every bet of a span of time, as the settle flow has worked it out
+-- (models/evaluation/clv.py says how), of the newest settlement. A bet without a close stays, and
+-- says why: it belongs in the denominator.
 -- $1 from, $2 until (exclusive), of the bets.
-SELECT s.stake_id, s.game_id, s.market, s.side, s.book, s.line, s.price, s.as_of, s.amount,
-    CASE WHEN s.side IN ('home', 'over') THEN c.price_home_over ELSE c.price_away_under END
-        AS closing_price,
-    c.price_home_over AS closing_home_over, c.price_away_under AS closing_away_under,
-    c.line AS closing_line,
-    extract(epoch FROM g.start_time - c.occurred_at) AS seconds_before_start
-FROM stakes s
-JOIN games g USING (game_id)
+SELECT f.fill_id, f.game_id, f.bankroll, f.paper, f.market, f.side, f.book, f.line, f.price,
+    f.amount, f.filled_at, s.outcome, s.payout - s.amount AS profit,
+    s.closing ->> 'reference' AS reference,
+    (s.closing ->> 'seconds_before_start')::double precision AS seconds_before_start,
+    (s.closing ->> 'line')::double precision AS closing_line,
+    (s.closing ->> 'probability')::double precision AS closing_probability,
+    (s.closing ->> 'probability_points')::double precision AS probability_points,
+    (s.closing ->> 'price_part')::double precision AS price_part,
+    (s.closing ->> 'line_part')::double precision AS line_part,
+    (s.closing ->> 'expected_value')::double precision AS expected_value,
+    CASE WHEN s.settlement_id IS NULL THEN 'not_settled' ELSE s.closing_missing END
+        AS closing_missing
+FROM fills f
 LEFT JOIN LATERAL (
-    SELECT * FROM (
-        SELECT status, price_home_over, price_away_under, line, occurred_at
-        FROM quotes
-        WHERE game_id = s.game_id AND market = s.market AND book = s.book
-            AND occurred_at >= s.as_of - interval '2 days' AND occurred_at < g.start_time
-        ORDER BY occurred_at DESC, event_id DESC
-        LIMIT 1
-    ) last
-    WHERE last.status = 'open'
-) c ON true
-WHERE s.fraction > 0.0 AND s.as_of >= $1 AND s.as_of < $2
-ORDER BY s.as_of, s.stake_id;
+    SELECT * FROM settlements one
+    WHERE one.fill_id = f.fill_id
+        AND NOT EXISTS (SELECT FROM settlements WHERE supersedes = one.settlement_id)
+) s ON true
+WHERE f.filled_at >= $1 AND f.filled_at < $2
+ORDER BY f.filled_at, f.fill_id;

@@ -82,15 +82,15 @@ def test_killed_while_making_its_recovery_store_it_starts_again(site: Site, stea
     site.send(day.records)
     # SQLite makes the file first and its tables after: a kill in between, as an accomplice does it.
     script = f"""
-import os, signal, flows.score
+import os, signal, flows.worker
 from pathlib import Path
 
 def make_half(folder, count):
     (folder / "part-0.sqlite3").touch()
     os.kill(os.getpid(), signal.SIGKILL)
 
-flows.score.init_db_dir = make_half
-flows.score.run(None, Path({str(site.recovery)!r}))
+flows.worker.init_db_dir = make_half
+flows.worker.run(None, Path({str(site.recovery)!r}))
 """
     died = subprocess.run([sys.executable, "-c", script], env=site.env, check=False)
     assert died.returncode == -signal.SIGKILL

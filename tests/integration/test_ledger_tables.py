@@ -19,23 +19,10 @@ def db(database: str) -> Iterator[Connection]:
             (samples.GAME,),
         )
         connection.execute("INSERT INTO books VALUES ('pinnacle')")
-        connection.execute(
-            "INSERT INTO stakes (stake_id, game_id, position, as_of, simulated, market,"
-            " model_version, bankroll, side, book, price, probability, fraction, amount, refusals,"
-            " paper, source, topic) VALUES"
-            " ('s1', %s, 1, '2026-07-20', false, 'moneyline', '1', 'main', 'home', 'pinnacle',"
-            " 2.0, 0.6, 0.05, 5.0, '{}', false, 'score', 'stakes')",
-            (samples.GAME,),
-        )
-        connection.execute(
-            "INSERT INTO results"
-            " VALUES ('r1', %s, 's', '2026-07-21', false, true, 5, 3, 'results')",
-            (samples.GAME,),
-        )
         connection.execute("INSERT INTO bankrolls VALUES ('main', 'USD')")
         connection.execute(
             "INSERT INTO ledger_accounts (bankroll, account)"
-            " VALUES ('main', 'free'), ('main', 'reserved'), ('main', 'outside')"
+            " VALUES ('main', 'free'), ('main', 'reserved'), ('main', 'open'), ('main', 'outside')"
         )
         move(connection, "t1", "deposit", outside="-100", free="100")
         yield connection
@@ -44,7 +31,8 @@ def db(database: str) -> Iterator[Connection]:
 def move(db: Connection, name: str, kind: str, stake: str | None = None, **amounts: str) -> None:
     with db.transaction():
         db.execute(
-            "INSERT INTO ledger_transactions VALUES (%s, %s, '2026-07-20', %s, NULL, 'test')",
+            "INSERT INTO ledger_transactions (transaction_id, kind, at, stake_id, source)"
+            " VALUES (%s, %s, '2026-07-20', %s, 'test')",
             (name, kind, stake),
         )
         for account, amount in amounts.items():
@@ -64,6 +52,7 @@ def test_money_moves_exactly(db: Connection) -> None:
     assert balances(db) == {
         "free": "99.00000000",
         "reserved": "1.00000000",
+        "open": "0.00000000",
         "outside": "-100.00000000",
     }
 
@@ -99,14 +88,16 @@ def test_only_added(db: Connection) -> None:
 
 def settle(db: Connection, name: str, outcome: str, payout: str, before: str | None = None) -> None:
     db.execute(
-        "INSERT INTO settlements (settlement_id, stake_id, result_id, outcome, stake, payout, rule,"
-        " settled_at, supersedes, simulated, source)"
-        " VALUES (%s, 's1', 'r1', %s, 5, %s, 'final', '2026-07-21', %s, false, 'settle')",
-        (name, outcome, payout, before),
+        "INSERT INTO settlements (settlement_id, fill_id, game_id, bankroll, market, side, book,"
+        " price, amount, paper, simulated, result_id, outcome, payout, rule, detail, settled_at,"
+        " supersedes, closing_missing, source, topic) VALUES"
+        " (%s, 'f1', %s, 'main', 'moneyline', 'home', 'pinnacle', 2.0, 5, false, false, 'r1', %s,"
+        " %s, 'final', '5:3', '2026-07-21', %s, 'no quote', 'settle', 'settlements')",
+        (name, samples.GAME, outcome, payout, before),
     )
 
 
-def test_a_stake_is_settled_once_and_corrected_in_a_chain(db: Connection) -> None:
+def test_a_bet_is_settled_once_and_corrected_in_a_chain(db: Connection) -> None:
     settle(db, "a", "win", "10")
     with pytest.raises(UniqueViolation, match="settled_once"):
         settle(db, "b", "win", "10")

@@ -17,6 +17,19 @@ from tests.curated import TABLE_OF, rows
 from tests.system import ROOT, Site, clean_env, content, steamline
 
 QUERIES = {path.stem: path.read_text() for path in (ROOT / "sql" / "queries").glob("*.sql")}
+_BET = "fill_id, game_id, bankroll, market, side, book, line, price, amount, paper, simulated, NULL"
+SETTLED = (
+    f"INSERT INTO settlements SELECT fill_id || ':1', {_BET}, 'loss', 0, 'rule', 'detail',"
+    " 'result', filled_at + interval '1 day', NULL, NULL, 'stale', 'settle', 'settlements',"
+    " NULL, NULL"
+)
+AGAIN = (
+    f"INSERT INTO settlements SELECT fill_id || ':2', {_BET}, 'win', 19, 'rule', 'detail',"
+    """ 'result 2', settled_at, settlement_id, '{"reference": "consensus", "price_part": 0.02}',"""
+    " NULL, 'settle', 'settlements', NULL, NULL"
+)
+PART = "mod(abs(hashtext(fill_id)), 3)"
+"""0: not settled; 1: settled; 2: settled and corrected."""
 LARGE = 2_000
 """A table of fewer rows may be read through: that is cheaper than its index."""
 
@@ -50,6 +63,14 @@ def season(
             " 'lines', 0, n, '2026-07-01'::timestamptz + n * interval '1 minute', NULL, ''"
             " FROM generate_series(1, 50000) n"
         )
+        db.execute(
+            "INSERT INTO fills SELECT event_id || ':f', game_id, 'main', market, 'home', book,"
+            " NULL, price_home_over, 10, false, true, NULL, occurred_at, 'action', NULL, NULL,"
+            " 'made up', 'fills', NULL, NULL FROM quotes"
+            " WHERE status = 'open' AND market = 'moneyline'"
+        )
+        db.execute(f"{SETTLED} FROM fills WHERE {PART} > 0")
+        db.execute(f"{AGAIN} FROM settlements WHERE {PART} = 2")
         # One day asked for must not be all that there is: that is rightly read through.
         db.execute(
             "INSERT INTO stakes SELECT later.* FROM stakes s, generate_series(1, 9) n,"
@@ -139,4 +160,24 @@ def test_closing_quotes_by_hand(
         found = db.execute(f"EXECUTE q({literals})").fetchall()
     assert [(row[0], row[1], row[3], row[7]) for row in found] == expected
     assert all(row[6] > 0 for row in found)
-    assert len(TABLE_OF) == 8
+    assert set(TABLE_OF) == set(Topic)
+
+
+def test_closing_line_value_by_hand(season: str, values: dict[str, tuple[object, ...]]) -> None:
+    since, until = values["closing_line_value"]
+    with psycopg.connect(season, row_factory=psycopg.rows.dict_row) as db:
+        db.execute(f"PREPARE q AS {QUERIES['closing_line_value']}")
+        literals = ", ".join(psycopg.sql.quote(one) for one in (since, until))
+        found = db.execute(f"EXECUTE q({literals})").fetchall()
+        bets = db.execute(
+            f"SELECT fill_id, {PART} AS part FROM fills WHERE filled_at >= %s AND filled_at < %s",
+            (since, until),
+        ).fetchall()
+    part_of = {row["fill_id"]: row["part"] for row in bets}
+    assert set(part_of.values()) == {0, 1, 2}
+    # Every bet once: a corrected one by its correction, one that waits too.
+    assert sorted(row["fill_id"] for row in found) == sorted(part_of)
+    expected = [(None, None, "not_settled"), ("loss", None, "stale"), ("win", 0.02, None)]
+    for row in found:
+        said = (row["outcome"], row["price_part"], row["closing_missing"])
+        assert said == expected[part_of[row["fill_id"]]]

@@ -6,6 +6,7 @@ same fields. So a limit that is changed in one place alone fails here.
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from math import inf, nan, nextafter
 from typing import Any
@@ -16,10 +17,12 @@ from psycopg.errors import CheckViolation, DataError, IntegrityError
 from pydantic import BaseModel, ValidationError
 
 from flows.steps.rows import TABLES, Place
+from schemas.bets import Outcome, Terms
 from schemas.decisions import AlertKind, Refusal, Role, Stake
 from schemas.events import (
     MAX_DECIMAL_ODDS,
     BettingSplits,
+    Ending,
     GameResult,
     GameUpdate,
     LineMovement,
@@ -139,6 +142,23 @@ CASES: list[tuple[bool, BaseModel, dict[str, Any]]] = [
     (True, samples.result(1), {"home_score": 60, "away_score": 0}),
     (False, samples.result(1), {"home_score": 61}),
     (False, samples.result(1), {"away_score": -1}),
+    (True, samples.result(1), {"half_innings": 17, "scheduled_innings": 9, "postseason": True}),
+    (True, samples.result(1), {"half_innings": 100, "scheduled_innings": 1}),
+    (False, samples.result(1), {"half_innings": 101}),
+    (False, samples.result(1), {"half_innings": -1}),
+    (False, samples.result(1), {"scheduled_innings": 10}),
+    (False, samples.result(1), {"scheduled_innings": 0}),
+    (True, samples.result(1), {"full_home_score": 60, "full_away_score": 0}),
+    (False, samples.result(1), {"full_home_score": 61}),
+    (True, samples.result(1), {"played_on": "2026-07-21", "started_at_us": EARLIEST}),
+    (False, samples.result(1), {"played_on": "21 July 2026"}),
+    (False, samples.result(1), {"started_at_us": EARLIEST - 1}),
+    (False, samples.result(1), {"resumed_at_us": LATEST + 1}),
+    (True, samples.result(1), {"home_starter": "x" * 64, "venue_changed": True}),
+    (False, samples.result(1), {"away_starter": "x" * 65}),
+    (True, samples.game(1), {"home_score": 2, "away_score": 0, "half_innings": 8}),
+    (False, samples.game(1), {"home_score": 61}),
+    (False, samples.game(1), {"half_innings": 101}),
     # Predictions.
     (True, samples.prediction(), {"probability": 1.0, "fair_price": 1e6}),
     (False, samples.prediction(), {"probability": nextafter(1.0, 2.0)}),
@@ -179,6 +199,51 @@ CASES: list[tuple[bool, BaseModel, dict[str, Any]]] = [
     (False, samples.stake(), {"price": 1.0}),
     (False, samples.stake(), {"edge": nan}),
     (False, samples.stake(), {"bankroll": "x" * 65}),
+    # Bets.
+    (True, samples.fill(), {"amount": Decimal("0.00000001"), "price": TOP}),
+    (False, samples.fill(), {"amount": Decimal(0)}),
+    (False, samples.fill(), {"amount": Decimal("-1.00")}),
+    (False, samples.fill(), {"price": 1.0}),
+    (False, samples.fill(), {"price": nextafter(TOP, inf)}),
+    (False, samples.fill(), {"side": Side.OVER}),
+    (False, samples.fill(), {"line": 8.5}),
+    (True, samples.fill(), {"market": Market.TOTAL, "side": Side.UNDER, "line": 8.5}),
+    (False, samples.fill(), {"market": Market.TOTAL, "side": Side.UNDER}),
+    (False, samples.fill(), {"market": Market.RUN_LINE, "side": Side.UNDER, "line": -1.5}),
+    (True, samples.fill(), {"stake_id": None, "home_starter": "x" * 64}),
+    (False, samples.fill(), {"home_starter": "x" * 65}),
+    (False, samples.fill(), {"fill_id": ""}),
+    # Settlements: what comes back is that of the outcome.
+    (True, samples.settlement(), {}),
+    (False, samples.settlement(), {"payout": Decimal("9.99")}),
+    (False, samples.settlement(), {"outcome": Outcome.LOSS}),
+    (True, samples.settlement(), {"outcome": Outcome.LOSS, "payout": Decimal(0)}),
+    (True, samples.settlement(), {"outcome": Outcome.HALF_LOSS, "payout": Decimal(5)}),
+    (False, samples.settlement(), {"outcome": Outcome.HALF_LOSS, "payout": Decimal(10)}),
+    (True, samples.settlement(), {"outcome": Outcome.VOID, "payout": Decimal(10)}),
+    (False, samples.settlement(), {"outcome": Outcome.PUSH}),
+    (False, samples.settlement(), {"result_id": None}),
+    (
+        True,
+        samples.settlement(),
+        {"result_id": None, "outcome": Outcome.VOID, "payout": Decimal(10)},
+    ),
+    (False, samples.settlement(), {"closing_missing": None}),
+    # Bankrolls.
+    (True, samples.bankroll_update(), {"balance": Decimal(0)}),
+    (False, samples.bankroll_update(), {"balance": Decimal("-0.01")}),
+    (False, samples.bankroll_update(), {"balance": None}),
+    (False, samples.bankroll_update(), {"bankroll": "*"}),
+    (False, samples.bankroll_update(), {"stopped": True}),
+    (True, samples.bankroll_update(), {"stopped": True, "reason": "x" * 500}),
+    (False, samples.bankroll_update(), {"stopped": True, "reason": "x" * 501}),
+    (True, samples.bankroll_update(), {"bankroll": "*", "balance": None, "stopped": False}),
+    (True, samples.stake(), {"slate": {"other": 3}, "held": {}, "balance": 0.0, "growth": -0.1}),
+    (False, samples.stake(), {"balance": -0.01}),
+    (False, samples.stake(), {"push": nextafter(1.0, 2.0)}),
+    (False, samples.stake(), {"growth": nan}),
+    (False, samples.stake(), {"kkt_residual": -1e-9}),
+    (False, samples.stake(), {"decided_us": EARLIEST - 1}),
 ]
 TOPIC_OF = {CONTRACTS[topic].model: topic for topic in TABLES}
 
@@ -204,7 +269,10 @@ def test_the_same_is_taken(
         ("target", Target),
         ("quote_status", QuoteStatus),
         ("game_status", GameStatus),
+        ("ending", Ending),
         ("alert_kind", AlertKind),
+        ("outcome", Outcome),
+        ("terms", Terms),
         ("role", Role),
     ],
 )

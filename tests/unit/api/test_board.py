@@ -40,7 +40,7 @@ def test_a_game_holds_the_newest_of_each_kind() -> None:
     assert game.lines[("circa", Market.MONEYLINE)].price_home_over == 1.80
     assert game.predictions[Target.MONEYLINE].probability == 0.60
     assert [one.probability for one in game.history] == [0.50, 0.60]
-    assert game.stakes[Market.MONEYLINE].fraction == 0.03
+    assert game.stakes["main", Market.MONEYLINE].fraction == 0.03
     assert game.locked
     assert game.result is not None
     assert (game.result.home_score, game.result.away_score) == (5, 3)
@@ -178,7 +178,7 @@ def test_any_order_with_repeats_ends_the_same(order: list[Any], repeats: list[An
     assert game.lines[("pinnacle", Market.MONEYLINE)].price_home_over == 1.85
     assert game.lines[("circa", Market.MONEYLINE)].price_home_over == 1.72
     assert game.predictions[Target.MONEYLINE].probability == 0.5
-    assert game.stakes[Market.MONEYLINE].fraction == 0.03
+    assert game.stakes["main", Market.MONEYLINE].fraction == 0.03
     assert game.locked
     assert [(one.position, one.kind) for one in game.signals] == [
         (4, AlertKind.STEAM),
@@ -187,6 +187,24 @@ def test_any_order_with_repeats_ends_the_same(order: list[Any], repeats: list[An
     ]
     assert game.schedule is not None
     assert game.schedule.home == "Moved"
+
+
+def test_at_one_position_the_later_decision_stands() -> None:
+    """Another game can move a stake, and a stop can take it back, without news of its own game."""
+    first = samples.stake(5, 0.03, stake_id="a", decided_us=samples.at(5))
+    moved = samples.stake(5, 0.0, stake_id="b", decided_us=samples.at(9))
+    for order in ([first, moved], [moved, first]):
+        game = board_of(*order).games[samples.GAME]
+        assert game.stakes["main", Market.MONEYLINE].stake_id == "b"
+
+
+def test_bankrolls_do_not_push_each_other_off_the_board() -> None:
+    other = samples.stake(6, 0.01, stake_id="c", bankroll="side")
+    game = board_of(samples.stake(5, 0.03), other).games[samples.GAME]
+    assert {name: one.fraction for (name, _), one in game.stakes.items()} == {
+        "main": 0.03,
+        "side": 0.01,
+    }
 
 
 def test_a_shadow_is_kept_and_never_the_price() -> None:

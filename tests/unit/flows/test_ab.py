@@ -53,9 +53,11 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             price=2.0,
         )
         for position, at, version, fraction in (
-            (7, EARLY, "m-2", 0.04),  # the last decision counts
-            (9, LAST, "m-1", 0.0),
-            (9, LAST, "m-2", 0.02),
+            (5, EARLY, "m-2", 0.04),  # what stood at the last decision counts
+            (6, EARLY, "m-1", 0.03),
+            (8, LAST, "m-1", 0.0),
+            (8, LAST, "m-2", 0.02),
+            (10, LAST, "m-2", 0.5),
         )
     ]
     write_archive(root, Topic.STAKES, staked)

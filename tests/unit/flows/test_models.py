@@ -11,6 +11,7 @@ from flows.models import ModelWatch
 from flows.steps.score import Scorer
 from models.boosters.scoring import TargetModel
 from models.registry import Version
+from models.staking.candidate import Candidate, Priced
 from schemas.decisions import Alert, AlertKind
 from schemas.errors import DependencyDown, ModelRefused
 from schemas.markets import Target
@@ -104,6 +105,12 @@ class Stage:
                 alerts.append(Alert.model_validate(fields))
         return versions, alerts
 
+    def moneyline(self) -> Candidate:
+        """What the next batch would bet on."""
+        [(_, game)] = self.scorer(game_tasks(QUOTED)[-1:]).news
+        assert isinstance(game, Priced)
+        return game.candidates[0]
+
 
 OTHER = varied_text(seed=2)
 
@@ -140,12 +147,12 @@ def test_a_promotion_of_the_same_version_makes_its_stakes_real() -> None:
     paper = TargetModel(text, card(Target.MONEYLINE), "3")
     stage.shelf.models[Target.MONEYLINE] = paper
     stage.watch.look()
-    assert stage.scorer(game_tasks(QUOTED)[-1:]).messages[4].value.count(b'"unpromoted_model"') == 1
+    assert stage.moneyline().paper
     stage.shelf.models[Target.MONEYLINE] = TargetModel(
         text, card(Target.MONEYLINE), "3", paper=False
     )
     stage.watch.look()
-    assert b"unpromoted_model" not in stage.scorer(game_tasks(QUOTED)[-1:]).messages[4].value
+    assert not stage.moneyline().paper
 
 
 @pytest.mark.parametrize(
@@ -240,13 +247,13 @@ def test_a_batch_is_scored_by_the_set_it_began_with() -> None:
     named = {
         json.loads(one.value)["model_version"]
         for one in scorer(tasks).messages
-        if one.topic in (Topic.PREDICTIONS, Topic.STAKES)
+        if one.topic is Topic.PREDICTIONS
     }
     assert named == whole
     after = {
         json.loads(one.value)["model_version"]
         for one in scorer(tasks).messages
-        if one.topic in (Topic.PREDICTIONS, Topic.STAKES)
+        if one.topic is Topic.PREDICTIONS
     }
     assert after == {one.version for one in others}
     assert after.isdisjoint(whole)

@@ -58,15 +58,21 @@ def story(game_id: str, second: float) -> list[Event]:
 
 
 def records(games: int = 3) -> list[Record]:
-    """Games side by side, as Kafka gives them."""
-    events = sorted(
-        (
-            event
-            for number in range(1, games + 1)
-            for event in story(f"mlb-2026-07-20-BOS-NYY-{number}", number * 7.0)
-        ),
-        key=lambda event: event.occurred_at_us,
+    """Games side by side."""
+    return as_records(
+        sorted(
+            (
+                event
+                for number in range(1, games + 1)
+                for event in story(f"mlb-2026-07-20-BOS-NYY-{number}", number * 7.0)
+            ),
+            key=lambda event: event.occurred_at_us,
+        )
     )
+
+
+def as_records(events: list[Event]) -> list[Record]:
+    """As Kafka gives them."""
     found, offsets = [], Counter[Topic]()
     for event in events:
         topic = {"GameUpdate": Topic.GAMES, "LineMovement": Topic.LINES}.get(
@@ -221,7 +227,9 @@ def test_a_scrape_says_what_passed() -> None:
     assert seen['steamline_alerts_total{kind="steam"}'] == kinds[AlertKind.STEAM] == 6
     positions = {
         (fields["game_id"], fields["position"])
-        for fields in (json.loads(m.value) for m in messages if m.topic is Topic.STAKES)
+        for fields in (
+            json.loads(m.value) for m in messages if m.topic in (Topic.PREDICTIONS, Topic.STAKES)
+        )
     }
     assert seen["steamline_scored_rows_total"] == len(positions)
     vectors = seen["steamline_vectors_total"]

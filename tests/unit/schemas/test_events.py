@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
+from schemas.bets import BankrollUpdate, ClosingValue, Fill, Outcome, Settlement, Terms
 from schemas.decisions import (
     Alert,
     DeadLetter,
@@ -17,7 +18,14 @@ from schemas.decisions import (
     SideQuote,
     Stake,
 )
-from schemas.events import BettingSplits, GameResult, GameUpdate, LineMovement, QuoteStatus
+from schemas.events import (
+    BettingSplits,
+    Ending,
+    GameResult,
+    GameUpdate,
+    LineMovement,
+    QuoteStatus,
+)
 from schemas.markets import GameStatus, Market
 from schemas.time import from_us, to_us
 from schemas.topics import CONTRACTS, INPUTS, Topic
@@ -234,6 +242,17 @@ QUOTES = st.builds(
     age_ms=st.integers(0, 10**9),
     edge=st.one_of(st.none(), st.floats(-1, 10)),
 )
+BET = COMMON | {
+    "fill_id": NAMES,
+    "bankroll": NAMES,
+    "market": st.just(Market.TOTAL),
+    "side": st.sampled_from(["over", "under"]),
+    "book": NAMES,
+    "line": st.floats(0.5, 30),
+    "price": st.floats(1.001, 1000),
+    "amount": st.decimals("0.01", 1_000_000, places=2),
+    "paper": st.booleans(),
+}
 BY_TOPIC: dict[Topic, st.SearchStrategy[BaseModel]] = {
     Topic.LINES: st.builds(
         LineMovement,
@@ -264,7 +283,16 @@ BY_TOPIC: dict[Topic, st.SearchStrategy[BaseModel]] = {
         quotes_stand=st.booleans(),
     ),
     Topic.RESULTS: st.builds(
-        GameResult, **EVENT, home_score=st.integers(0, 60), away_score=st.integers(0, 60)
+        GameResult,
+        **EVENT,
+        home_score=st.integers(0, 60),
+        away_score=st.integers(0, 60),
+        half_innings=st.one_of(st.none(), st.integers(0, 100)),
+        ending=st.one_of(st.none(), st.sampled_from(Ending)),
+        played_on=st.one_of(st.none(), st.dates().map(str)),
+        resumed_at_us=st.one_of(st.none(), TIMES),
+        home_starter=st.one_of(st.none(), NAMES),
+        venue_changed=st.one_of(st.none(), st.booleans()),
     ),
     Topic.PREDICTIONS: st.builds(
         Prediction,
@@ -301,6 +329,48 @@ BY_TOPIC: dict[Topic, st.SearchStrategy[BaseModel]] = {
     ),
     Topic.ALERTS: st.builds(
         Alert, **MESSAGE, alert_id=NAMES, kind=st.sampled_from(["locked", "unlocked"]), detail=NAMES
+    ),
+    Topic.FILLS: st.builds(
+        Fill,
+        **BET,
+        filled_at_us=TIMES,
+        stake_id=st.one_of(st.none(), NAMES),
+        terms=st.sampled_from(Terms),
+        home_starter=st.one_of(st.none(), NAMES),
+        source=NAMES,
+    ),
+    Topic.SETTLEMENTS: st.builds(
+        Settlement,
+        **BET,
+        settlement_id=NAMES,
+        outcome=st.just(Outcome.WIN),
+        payout=st.decimals(1_000_000, 2_000_000, places=2),
+        rule=NAMES,
+        detail=NAMES,
+        result_id=NAMES,
+        settled_at_us=TIMES,
+        supersedes=st.one_of(st.none(), NAMES),
+        closing=st.builds(
+            ClosingValue,
+            reference=NAMES,
+            quoted_at_us=TIMES,
+            seconds_before_start=st.floats(0, 1e6),
+            line=st.one_of(st.none(), st.floats(-3, 30)),
+            probability=SHARES,
+            probability_points=SHARES,
+            price_part=SHARES,
+            line_part=SHARES,
+            expected_value=SHARES,
+        ),
+    ),
+    Topic.BANKROLLS: st.builds(
+        BankrollUpdate,
+        update_id=NAMES,
+        bankroll=NAMES,
+        occurred_at_us=TIMES,
+        balance=st.decimals(0, 1_000_000, places=2),
+        stopped=st.one_of(st.none(), st.just(False)),
+        source=NAMES,
     ),
     Topic.DEAD_LETTERS: st.builds(
         DeadLetter,

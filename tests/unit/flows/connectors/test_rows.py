@@ -22,7 +22,18 @@ from schemas.events import BettingSplits, Event
 from schemas.settings import Settings
 from schemas.topics import CONTRACTS, Topic
 from tests.chaos.hostile import SPOILS, VERY_HUGE
-from tests.samples import alert, at, game, line, prediction, result, stake
+from tests.samples import (
+    alert,
+    at,
+    bankroll_update,
+    fill,
+    game,
+    line,
+    prediction,
+    result,
+    settlement,
+    stake,
+)
 from tests.system import Sent
 
 RULES = replace(DecodeRules.of(Settings()), books=None)
@@ -119,6 +130,9 @@ def test_every_topic_has_rows() -> None:
         Topic.PREDICTIONS: prediction().model_dump_json(),
         Topic.STAKES: stake().model_dump_json(),
         Topic.ALERTS: alert().model_dump_json(),
+        Topic.FILLS: fill().model_dump_json(),
+        Topic.SETTLEMENTS: settlement().model_dump_json(),
+        Topic.BANKROLLS: bankroll_update().model_dump_json(),
         Topic.DEAD_LETTERS: letter,
     }
     assert values.keys() == set(Topic)

@@ -30,7 +30,12 @@ from tests.unit.flows.sources.payloads import (
 OPTIONAL = {
     ODDS.file: {"last_update"},  # the bookmaker's stands in for the market's
     SNAPSHOT.file: set(),
-    SCHEDULE.file: {"probablePitcher", "resumedFrom"},
+    SCHEDULE.file: {
+        "probablePitcher",
+        "resumedFrom",
+        # How far a game got: without it settlement asks a person, or says what it assumes.
+        "scheduledInnings",
+    },
     HISTORY.file: {"line_status", "is_live", "is_alt_market"},
 }
 

@@ -1,6 +1,7 @@
 """MLB's schedule: who meets when and how often, what became of it, and the score."""
 
 import json
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from flows.sources.payload import Fact
-from schemas.events import GameResult, GameUpdate
+from schemas.events import Ending, GameResult, GameUpdate
 from schemas.markets import GameStatus
 from tests.unit.flows.sources.payloads import (
     NOW,
@@ -101,12 +102,116 @@ def test_a_game_that_is_on_has_begun() -> None:
 def test_the_score_is_taken_once_it_is_official() -> None:
     results = [one for one in facts_of(SCHEDULE.read()) if one.model is GameResult]
     assert [(one.meeting.home, one.fields) for one in results] == [
-        ("CHC", {"home_score": 5, "away_score": 3})
+        (
+            "CHC",
+            {
+                "home_score": 5,
+                "away_score": 3,
+                "scheduled_innings": 9,
+                "postseason": False,
+                "ending": None,
+                "played_on": "2026-07-19",
+                "started_at_us": us("2026-07-19T18:20:00Z"),
+                "resumed_at_us": None,
+                "venue_changed": None,
+            },
+        )
     ]
 
 
 def final(document: Any) -> Any:
     return document["dates"][0]["games"][2]
+
+
+def ended(change: Callable[[Any], object]) -> dict[str, Any]:
+    """The fields of the result, its game changed."""
+    made = SCHEDULE.changed(lambda document: change(final(document)))
+    assert not refusals_of(made)
+    return next(one.fields for one in facts_of(made) if one.model is GameResult)
+
+
+@pytest.mark.parametrize(
+    ("inning", "state", "outs", "half_innings"),
+    [
+        (9, "End", 3, 18),
+        (9, "Middle", 3, 17),
+        (9, "Top", 3, 17),  # the home side ahead: its half was not played
+        (9, "Bottom", 3, 18),
+        (9, "Bottom", 1, 17),  # the winning run came in
+        (7, "Top", 2, 12),  # called in the seventh
+        (7, "Bottom", 0, 13),
+        (11, "Bottom", 2, 21),
+        (7, "Top", None, None),
+        (7, "Between", 3, None),
+    ],
+)
+def test_how_far_a_game_got(
+    inning: int, state: str, outs: int | None, half_innings: int | None
+) -> None:
+    score = {"currentInning": inning, "inningState": state, "outs": outs}
+    fields = ended(lambda game: game["linescore"].update(score))
+    assert fields.get("half_innings") == half_innings
+
+
+def test_the_score_of_the_last_full_inning() -> None:
+    """Called in the bottom of the sixth: level at three after five, the home side went ahead."""
+
+    def called(game: Any) -> None:
+        game["status"].update(detailedState="Completed Early", statusCode="FR", reason="Rain")
+        runs = [(1, 0), (0, 0), (0, 2), (1, 1), (1, 0)]
+        innings = [
+            {"num": number, "away": {"runs": away}, "home": {"runs": home}}
+            for number, (away, home) in enumerate(runs, 1)
+        ]
+        innings.append({"num": 6, "away": {"runs": 0}, "home": {"runs": 2}})
+        game["linescore"].update(currentInning=6, inningState="Bottom", outs=1, innings=innings)
+
+    fields = ended(called)
+    assert fields["ending"] is Ending.CALLED
+    assert (fields["half_innings"], fields["full_away_score"], fields["full_home_score"]) == (
+        11,
+        3,
+        3,
+    )
+
+
+def test_an_inning_that_is_not_told_leaves_its_score_open() -> None:
+    score = {"currentInning": 2, "inningState": "End", "innings": [{"num": 2}]}
+    fields = ended(lambda game: game["linescore"].update(score))
+    assert fields["half_innings"] == 4
+    assert "full_home_score" not in fields
+
+
+def test_when_a_suspended_game_went_on() -> None:
+    def over(document: Any) -> None:
+        document["dates"][1]["games"][2]["status"].update(codedGameState="F", detailedState="Final")
+
+    made = SCHEDULE.changed(over)
+    (result,) = (
+        one for one in facts_of(made) if one.model is GameResult and one.meeting.home == "TBR"
+    )
+    assert result.fields["started_at_us"] == us("2026-07-19T17:10:00Z")
+    assert result.fields["resumed_at_us"] == us("2026-07-20T16:00:00Z")
+    assert result.fields["played_on"] == "2026-07-19"
+
+
+def test_where_a_suspended_game_stands() -> None:
+    def before(document: Any) -> None:
+        del document["dates"][1]["games"][2]
+        document["totalGames"] -= 1
+        stands = document["dates"][0]["games"][1]["linescore"]
+        stands.update(currentInning=9, inningState="Top", outs=1)
+
+    fields = said(SCHEDULE.changed(before), "game", home="TBR")
+    assert (fields["home_score"], fields["away_score"], fields["half_innings"]) == (2, 2, 16)
+
+
+def test_a_game_in_the_other_sides_park() -> None:
+    assert ended(lambda game: game.update(reverseHomeAwayStatus=True))["venue_changed"] is True
+
+
+def test_a_round_after_the_season() -> None:
+    assert ended(lambda game: game.update(gameType="W"))["postseason"] is True
 
 
 def test_scores_that_contradict_are_no_score() -> None:
@@ -165,6 +270,23 @@ def test_a_real_day(bodies: dict[str, bytes]) -> None:
     assert scores["CLE"] == (11, 1)  # at the Yankees, still as the Indians
     assert scores["ATH"] == (3, 2)  # of Oakland, at the Angels
     assert said(made, "game", home="NYM")["start_time_us"] == us("2021-09-19T23:08:00Z")
+
+
+def test_real_doubleheaders_were_of_seven_innings(bodies: dict[str, bytes]) -> None:
+    """As both leagues played them in 2021."""
+    made = SCHEDULE.read(bodies["doubleHeaderMockResponse"])
+    scheduled = {
+        (one.meeting.home, one.meeting.number): one.fields["scheduled_innings"]
+        for one in facts_of(made)
+        if one.model is GameResult
+    }
+    assert {game for game, innings in scheduled.items() if innings == 7} == {
+        ("BAL", 1),
+        ("BAL", 2),
+        ("NYM", 1),
+        ("NYM", 2),
+    }
+    assert set(scheduled.values()) == {7, 9}
 
 
 def test_a_real_day_with_doubleheaders(bodies: dict[str, bytes]) -> None:

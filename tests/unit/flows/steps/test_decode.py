@@ -140,7 +140,8 @@ def test_the_rules_are_those_of_the_settings() -> None:
 def test_a_batch_keeps_its_order() -> None:
     bad = record(b"{")
     first, letter, last = decode_batch([record(LINE), bad, record(LINE)], RULES)
-    assert first == last == (samples.GAME, Decoded(LINE, record(LINE)))
+    assert first == (samples.GAME, Decoded(LINE, record(LINE), 0))
+    assert last == (samples.GAME, Decoded(LINE, record(LINE), 2))
     assert isinstance(letter, Outgoing)
 
 
