@@ -57,6 +57,15 @@ class _Row:
     """That made the outcomes."""
 
 
+class _Looked(NamedTuple):
+    """A batch of games, seen by features and models."""
+
+    rows: Array
+    view: MarketView
+    vectors: Array
+    priced: list[_Row]
+
+
 class RefusedModel(NamedTuple):
     """A champion that a worker does not take."""
 
@@ -97,6 +106,34 @@ class Scorer:
         self._refused.append(refused)
 
     def __call__(self, tasks: Sequence[ToScore]) -> Scored:
+        rows, view, vectors, priced_rows = self._look(tasks)
+        out: list[Outgoing] = []
+        if tasks:
+            while self._refused:
+                refused = self._refused.popleft()
+                stays = priced_rows[0].models[refused.target].version
+                out.append(_refusal(tasks[0], refused, stays))
+        newest: dict[str, int] = {}
+        priced_games: list[Numbered] = []
+        for index, row in enumerate(priced_rows):
+            quotes = self._quotes(row, view, index)
+            for target, outcome in row.outcomes.items():
+                out.append(self._prediction(row, target, outcome, view, index, quotes))
+            priced_games.append(self._priced(row, view, index, quotes))
+            if row.task.lock_reason is None:
+                newest[row.task.game_id] = index
+        blobs = [self._blob(tasks[at], rows[at], vectors[at]) for at in newest.values()]
+        return Scored(out, blobs, self._watched(tasks, vectors, view), priced_games)
+
+    def price(self, tasks: Sequence[ToScore]) -> list[Numbered]:
+        """The `news` of a call alone: no message is written, which takes most of its time."""
+        _, view, _, priced_rows = self._look(tasks)
+        return [
+            self._priced(row, view, index, self._quotes(row, view, index))
+            for index, row in enumerate(priced_rows)
+        ]
+
+    def _look(self, tasks: Sequence[ToScore]) -> _Looked:
         models = self._models
         rows = np.frombuffer(b"".join(task.record for task in tasks), GAME)
         view = self._features.view(rows)
@@ -109,34 +146,29 @@ class Scorer:
             )
             for target, model in models.items()
         }
-        out: list[Outgoing] = []
-        if tasks:
-            while self._refused:
-                refused = self._refused.popleft()
-                out.append(_refusal(tasks[0], refused, models[refused.target].version))
-        newest: dict[str, int] = {}
-        priced_games: list[Numbered] = []
+        priced_rows = []
         for index, task in enumerate(tasks):
             priced = {
                 target: outcome
                 for target, column in outcomes.items()
                 if task.lock_reason is None and (outcome := column[index]) is not None
             }
-            row = _Row(task, complete[index], priced, quoted[index], models)
-            quotes = {
-                market: self._best(view, index, market, priced.get(target))
-                for market, target in PRICED_BY.items()
-            }
-            for target, outcome in priced.items():
-                out.append(self._prediction(row, target, outcome, view, index, quotes))
-            candidates = [
-                self._candidate(row, market, view, index, quotes[market]) for market in PRICED_BY
-            ]
-            priced_games.append(_priced_game(row, candidates))
-            if task.lock_reason is None:
-                newest[task.game_id] = index
-        blobs = [self._blob(tasks[at], rows[at], vectors[at]) for at in newest.values()]
-        return Scored(out, blobs, self._watched(tasks, vectors, view), priced_games)
+            priced_rows.append(_Row(task, complete[index], priced, quoted[index], models))
+        return _Looked(rows, view, vectors, priced_rows)
+
+    def _quotes(self, row: _Row, view: MarketView, index: int) -> dict[Market, list[SideQuote]]:
+        return {
+            market: self._best(view, index, market, row.outcomes.get(target))
+            for market, target in PRICED_BY.items()
+        }
+
+    def _priced(
+        self, row: _Row, view: MarketView, index: int, quotes: dict[Market, list[SideQuote]]
+    ) -> Numbered:
+        return _priced_game(
+            row,
+            [self._candidate(row, market, view, index, quotes[market]) for market in PRICED_BY],
+        )
 
     def _watched(self, tasks: Sequence[ToScore], vectors: Array, view: MarketView) -> list[Watched]:
         return [
