@@ -13,6 +13,7 @@ from cli import (
     api,
     archive,
     audit,
+    backtest,
     context,
     curate,
     data,
@@ -64,6 +65,7 @@ app.command("resume")(stop.resume)
 app.command("demo")(demo.demo)
 app.command("audit")(audit.audit)
 app.command("parity")(parity.parity)
+app.command("backtest")(backtest.backtest)
 app.command("leakcheck")(leakcheck.leakcheck)
 
 
