@@ -123,7 +123,7 @@ class Backtest:
         self._folds: dict[str, GameStep] = {}
         self._settles: dict[str, SettleStep] = {}
         self._seen: set[str] = set()
-        self._stakes: list[Stake] = []
+        self.stakes: list[Stake] = []
         """Those that stake something, by the offset of their record."""
         self._staked: dict[str, Stake] = {}
         """The same by id."""
@@ -252,13 +252,13 @@ class Backtest:
                 record = Record(
                     Topic.STAKES,
                     0,
-                    len(self._stakes),
+                    len(self.stakes),
                     stake.decided_us,
                     stake.game_id.encode(),
                     message.value,
                     SCHEMA_VERSION,
                 )
-                self._stakes.append(stake)
+                self.stakes.append(stake)
                 self._staked[stake.stake_id] = stake
                 self._settle(Taken(stake, record, stake.decided_us))
 
@@ -328,7 +328,7 @@ class Backtest:
             return
         assert letter.reason in _OF_BETS, letter
         assert letter.offset is not None
-        stake_id = self._stakes[letter.offset].stake_id
+        stake_id = self.stakes[letter.offset].stake_id
         for ours in self.bets.values():
             if ours.stake.stake_id == stake_id:
                 ours.open_because = letter.detail
