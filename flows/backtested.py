@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -161,7 +161,7 @@ def summary(
         ],
         "counts": {
             name: _sorted(value) if isinstance(value, Counter) else value
-            for name, value in asdict(counts).items()
+            for name, value in vars(counts).items()
         },
         "unstaked": _sorted(unstaked(backtest)),
         "open_bets": [

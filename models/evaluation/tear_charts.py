@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, DateFormatter
 from matplotlib.figure import Figure
 
 from models.evaluation.charts import FAINT, INK, MARKET, MODEL, WIDTH, svg_of
@@ -34,9 +33,12 @@ def _dates(us: Array) -> Array:
     return found
 
 
-def _dated(axes: Axes, look: Palette) -> None:
-    axes.xaxis.set_major_locator(AutoDateLocator(maxticks=6))  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_formatter(DateFormatter("%m-%d"))  # type: ignore[no-untyped-call]
+def _dated(axes: Axes, look: Palette, at: Array) -> None:
+    """A mark at some days; matplotlib's own choice fails where there are hours only."""
+    first, last = at[0].astype("datetime64[D]"), at[-1].astype("datetime64[D]") + 1
+    days = first + np.unique(np.linspace(0, (last - first).astype(int), 6).astype(int))
+    axes.set_xlim(first, last)
+    axes.set_xticks(days, [str(day)[5:] for day in days])
     axes.grid(color=look.faint, linewidth=0.7)
 
 
@@ -48,16 +50,17 @@ def equity(axes: Axes, sheet: TearSheet, look: Palette) -> None:
     axes.step(at, found.balance, where="post", color=look.model, linewidth=1.6, label="balance")
     axes.axhline(found.balance[0], color=look.ink, linewidth=0.8)
     axes.set_ylabel("balance")
-    _dated(axes, look)
+    _dated(axes, look, at)
     axes.legend(frameon=False, labelcolor=look.ink, loc="best")
 
 
 def drawdown(axes: Axes, sheet: TearSheet, look: Palette) -> None:
     found = sheet.equity
     fallen = 100.0 * (found.balance / np.maximum.accumulate(found.balance) - 1.0)
-    axes.fill_between(_dates(found.at_us), fallen, 0.0, step="post", color=look.model, linewidth=0.0)
+    at = _dates(found.at_us)
+    axes.fill_between(at, fallen, 0.0, step="post", color=look.model, linewidth=0.0)
     axes.set_ylabel("below the peak, %")
-    _dated(axes, look)
+    _dated(axes, look, at)
 
 
 def growth(axes: Axes, sheet: TearSheet, look: Palette) -> None:
@@ -69,7 +72,7 @@ def growth(axes: Axes, sheet: TearSheet, look: Palette) -> None:
     axes.plot(at, found.expected, "--", color=look.market, linewidth=1.4, label="model expects")
     axes.plot(at, found.actual, color=look.model, linewidth=1.6, label="came")
     axes.set_ylabel("log growth")
-    _dated(axes, look)
+    _dated(axes, look, at)
     axes.legend(frameon=False, labelcolor=look.ink, loc="best")
 
 
