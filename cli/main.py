@@ -32,6 +32,7 @@ from cli import (
     settlement,
     stack,
     stop,
+    verify_live,
 )
 
 app = typer.Typer(
@@ -66,6 +67,7 @@ app.command("demo")(demo.demo)
 app.command("audit")(audit.audit)
 app.command("parity")(parity.parity)
 app.command("backtest")(backtest.backtest)
+app.command("verify-live")(verify_live.verify_live)
 app.command("leakcheck")(leakcheck.leakcheck)
 
 

@@ -133,6 +133,15 @@ class Scorer:
             for index, row in enumerate(priced_rows)
         ]
 
+    def predict(self, tasks: Sequence[ToScore]) -> list[Outgoing]:
+        """The predictions of a call alone."""
+        _, view, _, priced_rows = self._look(tasks)
+        return [
+            self._prediction(row, target, outcome, view, index, self._quotes(row, view, index))
+            for index, row in enumerate(priced_rows)
+            for target, outcome in row.outcomes.items()
+        ]
+
     def _look(self, tasks: Sequence[ToScore]) -> _Looked:
         models = self._models
         rows = np.frombuffer(b"".join(task.record for task in tasks), GAME)
@@ -167,7 +176,11 @@ class Scorer:
     ) -> Numbered:
         return _priced_game(
             row,
-            [self._candidate(row, market, view, index, quotes[market]) for market in PRICED_BY],
+            [
+                self._candidate(row, market, view, index, quotes[market])
+                for market, target in PRICED_BY.items()
+                if target in row.models
+            ],
         )
 
     def _watched(self, tasks: Sequence[ToScore], vectors: Array, view: MarketView) -> list[Watched]:
