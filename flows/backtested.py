@@ -94,9 +94,7 @@ def replayed(
     return backtest
 
 
-def doubts(
-    stretch: Stretch, periods: Sequence[Period], walked: bool, simulated: bool
-) -> list[str]:
+def doubts(stretch: Stretch, periods: Sequence[Period], walked: bool, simulated: bool) -> list[str]:
     """What a reader must know of the models before any number."""
     said = []
     models = [model for period in periods for model in period.models]

@@ -215,7 +215,9 @@ class LiveCheck:
     def _marked(self, place: Position, flags: dict[str, set[bool]]) -> Priced | None:
         """With the gate's word of that time, as the stakes themselves tell it."""
         game = self.priced.get(place)
-        if game is None or any(len(flags.get(one.model_version, ())) > 1 for one in game.candidates):
+        if game is None or any(
+            len(flags.get(one.model_version, ())) > 1 for one in game.candidates
+        ):
             return None
         return game._replace(
             candidates=tuple(

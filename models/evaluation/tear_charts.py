@@ -1,6 +1,6 @@
 """The charts of a tear sheet: each drawn once, on a page of its own or among the others."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from typing import NamedTuple
 
@@ -46,7 +46,9 @@ def equity(axes: Axes, sheet: TearSheet, look: Palette) -> None:
     found = sheet.equity
     peaks = np.maximum.accumulate(found.balance)
     at = _dates(found.at_us)
-    axes.fill_between(at, found.balance, peaks, step="post", color=look.faint, label="below the peak")
+    axes.fill_between(
+        at, found.balance, peaks, step="post", color=look.faint, label="below the peak"
+    )
     axes.step(at, found.balance, where="post", color=look.model, linewidth=1.6, label="balance")
     axes.axhline(found.balance[0], color=look.ink, linewidth=0.8)
     axes.set_ylabel("balance")
@@ -68,7 +70,9 @@ def growth(axes: Axes, sheet: TearSheet, look: Palette) -> None:
     assert found is not None
     at, twice = _dates(found.settled_us), 2.0 * found.deviation
     low, high = found.expected - twice, found.expected + twice
-    axes.fill_between(at, low, high, color=look.faint, linewidth=0.0, label="95 % if the model is right")
+    axes.fill_between(
+        at, low, high, color=look.faint, linewidth=0.0, label="95 % if the model is right"
+    )
     axes.plot(at, found.expected, "--", color=look.market, linewidth=1.4, label="model expects")
     axes.plot(at, found.actual, color=look.model, linewidth=1.6, label="came")
     axes.set_ylabel("log growth")
@@ -118,7 +122,9 @@ def bars(axes: Axes, rows: list[Yield], look: Palette) -> None:
             ends = [100.0 * end for end in row.interval]
             axes.plot(ends, (place, place), color=look.model, linewidth=2.2)
         fill = "full" if known else "none"
-        axes.plot([100.0 * row.value], [place], "o", color=look.model, markersize=5.5, fillstyle=fill)
+        axes.plot(
+            [100.0 * row.value], [place], "o", color=look.model, markersize=5.5, fillstyle=fill
+        )
     axes.axvline(0.0, color=look.ink, linewidth=1.0)
     axes.set_yticks(range(len(rows)), [row.name for row in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
@@ -158,13 +164,14 @@ def parts_chart(rows: list[Yield], kind: str) -> str:
     return svg_of(figure, axes, f"tear-by-{kind}")
 
 
-def picture(sheet: TearSheet, title: str, subtitle: str) -> bytes:
+def picture(sheet: TearSheet, title: str, said: Sequence[str]) -> bytes:
     """All charts as one PNG, the same bytes each time."""
     panels = drawn(sheet)
     deep = (len(panels) + 1) // 2
-    figure = Figure(figsize=(11.0, 1.1 + 3.0 * deep), layout="constrained", dpi=110)
-    # As many lines as there are, or words would run out of the picture.
-    figure.suptitle(f"{title}\n{subtitle}", fontsize=11, color=_DAY.ink, x=0.01, ha="left")
+    figure = Figure(
+        figsize=(11.0, 0.7 + 0.2 * len(said) + 3.0 * deep), layout="constrained", dpi=110
+    )
+    figure.suptitle("\n".join([title, *said]), fontsize=11, color=_DAY.ink, x=0.01, ha="left")
     with rc_context({"font.size": 9}):
         for place, (name, draw) in enumerate(panels.values(), 1):
             axes = figure.add_subplot(deep, 2, place)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 
 from markupsafe import Markup
 
@@ -12,6 +13,10 @@ from models.evaluation.page import render
 from models.evaluation.tear_charts import chart, drawn, parts_chart, picture
 from models.evaluation.tear_sheet import TearSheet, Yield, tally
 from schemas.time import from_us
+
+
+_COLUMNS = 150
+"""Characters that a line of the picture holds."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +102,8 @@ def page(sheet: TearSheet, setting: Setting) -> str:
 
 
 def image(sheet: TearSheet, title: str) -> bytes:
-    """As PNG; the first warning stands in it, for pictures travel alone."""
-    said = sheet.warnings[0] if sheet.warnings else ""
+    """As PNG; the warnings stand in it, for pictures travel alone."""
+    said = [line for text in sheet.warnings for line in wrap(text, _COLUMNS)]
     return picture(sheet, title, said)
 
 

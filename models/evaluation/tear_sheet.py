@@ -7,6 +7,7 @@ whole days, as everywhere (`models/evaluation/intervals.py`): bets of a day shar
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -190,7 +191,7 @@ def _total(rows: pl.DataFrame) -> Yield | None:
 
 def _parts(rows: pl.DataFrame) -> dict[str, list[Yield]]:
     edge = rows["probability"] * rows["price"] - 1.0
-    names = [_band(low, high) for low, high in zip(EDGE_BANDS, EDGE_BANDS[1:], strict=False)]
+    names = [_band(low, high) for low, high in pairwise(EDGE_BANDS)]
     bands = np.clip(np.searchsorted(EDGE_BANDS, edge.to_numpy(), "right") - 1, 0, len(names) - 1)
     columns = {
         "market": rows["market"].to_list(),

@@ -19,7 +19,7 @@ from schemas.decisions import Stake
 from schemas.errors import ConfigError
 from schemas.events import Event
 from schemas.markets import GameStatus, Target
-from schemas.settings import SettlementSettings, Settings, StakingSettings
+from schemas.settings import Settings, SettlementSettings, StakingSettings
 from schemas.time import US_PER_DAY, US_PER_SECOND
 from schemas.topics import TOPIC_OF, Topic
 from schemas.wire import SCHEMA_VERSION

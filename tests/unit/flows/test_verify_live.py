@@ -74,7 +74,7 @@ def test_what_was_said_is_made_again(
     found = verified(inputs, *said)
     assert (found.wrong, found.first, found.unverifiable) == (0, None, 0)
     assert found.predictions == len({one.prediction_id for one in said[0]}) > 20
-    assert found.stakes > 20
+    assert found.stakes > 10
     assert sum(one.slate is not None for one in said[1]) > 5
 
 

@@ -90,9 +90,7 @@ def test_bets_on_one_market_of_a_game_win_and_lose_together() -> None:
     assert together.luck[0].deviation == pytest.approx(math.sqrt(2) * apart.luck[0].deviation)
     assert together.growth is not None
     assert apart.growth is not None
-    assert together.growth.deviation[-1] == pytest.approx(
-        math.sqrt(2) * apart.growth.deviation[-1]
-    )
+    assert together.growth.deviation[-1] == pytest.approx(math.sqrt(2) * apart.growth.deviation[-1])
 
 
 def test_growth_is_expected_by_kellys_own_sum() -> None:

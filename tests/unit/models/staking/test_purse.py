@@ -29,7 +29,9 @@ def test_a_win_comes_from_outside() -> None:
     purse.book(deposited("main", "d", Decimal("100"), 1))
     one = fill(amount=Decimal("10"), price=1.9)
     purse.book(bet(one, Decimal(0)))
-    paid = settled(settlement(fill_id=one.fill_id, amount=Decimal("10"), payout=Decimal("19")), None)
+    paid = settled(
+        settlement(fill_id=one.fill_id, amount=Decimal("10"), payout=Decimal("19")), None
+    )
     assert paid is not None
     assert purse.book(paid)
     assert purse.balance == 109
