@@ -14,7 +14,6 @@ from models.evaluation.tear_charts import chart, drawn, parts_chart, picture
 from models.evaluation.tear_sheet import TearSheet, Yield, tally
 from schemas.time import from_us
 
-
 _COLUMNS = 150
 """Characters that a line of the picture holds."""
 

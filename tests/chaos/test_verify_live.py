@@ -1,4 +1,4 @@
-"""`steamline verify-live` on what a worker said that was killed twice amid repeats and late events."""
+"""`steamline verify-live` after a worker was killed twice amid repeats and late events."""
 
 import json
 import random
