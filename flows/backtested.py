@@ -66,12 +66,10 @@ def stretch_of(root: Path, first: date | None, last: date | None) -> Stretch:
     ).collect()
     if found.is_empty():
         raise DataMissing(f"{root}: no game from {first or 'its start'} to {last or 'its end'}")
-    return Stretch(
-        frozenset(found["game_id"]),
-        int(found["events"].sum()),
-        *found.select(pl.col("first").min(), pl.col("last").max()).row(0),
-        first_start_us=found["start"].min() or 0,  # type: ignore[arg-type]
-    )
+    total, first_us, last_us, start_us = found.select(
+        pl.col("events").sum(), pl.col("first").min(), pl.col("last").max(), pl.col("start").min()
+    ).row(0)
+    return Stretch(frozenset(found["game_id"]), total, first_us, last_us, start_us or 0)
 
 
 def replayed(

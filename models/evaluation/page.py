@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ def render(template: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
+    filters: dict[str, Callable[[Any], Any]] = {
         "loss": lambda value: _number(value, ".5f"),
         "signed": lambda value: _number(value, "+.5f"),
         "three": lambda value: _number(value, ".3f"),
@@ -75,6 +75,7 @@ def render(template: str, **values: Any) -> str:
         "chance": lambda value: "<0.001" if value < 0.001 else _number(value, ".3f"),
         "minus": lambda text: re.sub(r"(?<=[\s(])-(?=\d)", MINUS, text),
     }
+    environment.filters |= filters
     text: str = environment.get_template(template).render(**values)
     return text
 
