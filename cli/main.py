@@ -14,6 +14,7 @@ from cli import (
     archive,
     audit,
     backfill,
+    backtest,
     context,
     curate,
     data,
@@ -33,6 +34,7 @@ from cli import (
     settlement,
     stack,
     stop,
+    verify_live,
 )
 
 app = typer.Typer(
@@ -68,6 +70,8 @@ app.command("resume")(stop.resume)
 app.command("demo")(demo.demo)
 app.command("audit")(audit.audit)
 app.command("parity")(parity.parity)
+app.command("backtest")(backtest.backtest)
+app.command("verify-live")(verify_live.verify_live)
 app.command("leakcheck")(leakcheck.leakcheck)
 
 

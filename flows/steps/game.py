@@ -66,6 +66,10 @@ class GameStep:
     def snapshot(self) -> bytes:
         return self._state.snapshot()
 
+    def now(self, game_id: str) -> ToScore:
+        """The game as it is, whether or not it would be scored."""
+        return self._to_score(game_id, None, 0)
+
     def _to_score(self, game_id: str, lock_reason: str | None, number: int) -> ToScore:
         state = self._state
         return ToScore(

@@ -41,6 +41,10 @@ _PUSHES: dict[Market, Target] = {Market.TOTAL: Target.RUNS}
 """Whose distribution says how likely a push is, where it is not the target that prices the bet."""
 
 
+_Quotes = dict[Market, list[SideQuote]]
+"""Best fresh prices of both sides."""
+
+
 class Scored(NamedTuple):
     """What a batch of games led to."""
 
@@ -67,6 +71,17 @@ class _Row:
     """That made the outcomes."""
     parts: Mapping[Target, Part]
     """That these models have in an experiment."""
+
+
+class _Looked(NamedTuple):
+    """A batch of games, seen by features and models."""
+
+    rows: Array
+    view: MarketView
+    vectors: Array
+    priced: list[_Row]
+    shadows: dict[int, _Row]
+    """By place in the batch."""
 
 
 class RefusedModel(NamedTuple):
@@ -124,12 +139,7 @@ class Scorer:
         self._refused.append(refused)
 
     def __call__(self, tasks: Sequence[ToScore]) -> Scored:
-        rows = np.frombuffer(b"".join(task.record for task in tasks), GAME)
-        view = self._features.view(rows)
-        vectors = self._features.vectors(rows, view)
-        complete = np.isfinite(vectors).mean(axis=1).tolist()
-        quoted = count(view.quoted).tolist()
-        said = self._say(tasks, vectors, view)
+        looked = self._look(tasks)
         out: list[Outgoing] = []
         if tasks:
             while self._refused:
@@ -137,28 +147,81 @@ class Scorer:
                 stays = self._roster.champions[refused.target].version
                 out.append(_refusal(tasks[0], refused, stays))
         newest: dict[str, int] = {}
-        priced_games: list[Numbered] = []
+        news: list[Numbered] = []
+        for index, row in enumerate(looked.priced):
+            quotes = self._quotes(looked.view, index, row.outcomes)
+            out += self._predictions(looked, index, quotes)
+            news.append(self._news(looked, index, quotes))
+            if row.task.lock_reason is None:
+                newest[row.task.game_id] = index
+        blobs = [
+            self._blob(tasks[at], looked.rows[at], looked.vectors[at]) for at in newest.values()
+        ]
+        watched = self._watched(tasks, looked.vectors, looked.view)
+        return Scored(out, blobs, watched, news)
+
+    def price(self, tasks: Sequence[ToScore]) -> list[Numbered]:
+        """The `news` of a call alone: no message is written, which takes most of its time."""
+        looked = self._look(tasks)
+        return [
+            self._news(looked, index, self._quotes(looked.view, index, row.outcomes))
+            for index, row in enumerate(looked.priced)
+        ]
+
+    def predict(self, tasks: Sequence[ToScore]) -> list[Outgoing]:
+        """The predictions of a call alone."""
+        looked = self._look(tasks)
+        return [
+            one
+            for index, row in enumerate(looked.priced)
+            for one in self._predictions(
+                looked, index, self._quotes(looked.view, index, row.outcomes)
+            )
+        ]
+
+    def _look(self, tasks: Sequence[ToScore]) -> _Looked:
+        rows = np.frombuffer(b"".join(task.record for task in tasks), GAME)
+        view = self._features.view(rows)
+        vectors = self._features.vectors(rows, view)
+        complete = np.isfinite(vectors).mean(axis=1).tolist()
+        quoted = count(view.quoted).tolist()
+        said = self._say(tasks, vectors, view)
+        priced: list[_Row] = []
+        shadows: dict[int, _Row] = {}
         for index, task in enumerate(tasks):
-            lineup = said.lineups[index]
-            priced = _priced(said.counts, task, index)
-            row = _Row(task, complete[index], priced, quoted[index], *lineup)
-            quotes = self._quotes(view, index, priced)
-            for target, outcome in priced.items():
-                out.append(self._prediction(row, target, outcome, view, index, quotes))
-            candidates = [
-                self._candidate(row, market, view, index, quotes[market]) for market in PRICED_BY
-            ]
-            priced_games.append(_priced_game(row, candidates))
+            outcomes = _priced(said.counts, task, index)
+            row = _Row(task, complete[index], outcomes, quoted[index], *said.lineups[index])
+            priced.append(row)
             if said.shadow is not None and (beside := _priced(said.beside, task, index)):
                 models, parts = said.shadow
-                row = replace(row, outcomes=priced | beside, models=models, parts=parts)
-                quotes = self._quotes(view, index, row.outcomes)
-                for target, outcome in beside.items():
-                    out.append(self._prediction(row, target, outcome, view, index, quotes))
-            if task.lock_reason is None:
-                newest[task.game_id] = index
-        blobs = [self._blob(tasks[at], rows[at], vectors[at]) for at in newest.values()]
-        return Scored(out, blobs, self._watched(tasks, vectors, view), priced_games)
+                shadows[index] = replace(row, outcomes=beside, models=models, parts=parts)
+        return _Looked(rows, view, vectors, priced, shadows)
+
+    def _predictions(self, looked: _Looked, index: int, quotes: _Quotes) -> list[Outgoing]:
+        """Of a game, and what a challenger says in the shadow."""
+        row, shadow = looked.priced[index], looked.shadows.get(index)
+        out = [
+            self._prediction(row, target, outcome, looked.view, index, quotes)
+            for target, outcome in row.outcomes.items()
+        ]
+        if shadow is not None:
+            quotes = self._quotes(looked.view, index, row.outcomes | shadow.outcomes)
+            out += [
+                self._prediction(shadow, target, outcome, looked.view, index, quotes)
+                for target, outcome in shadow.outcomes.items()
+            ]
+        return out
+
+    def _news(self, looked: _Looked, index: int, quotes: _Quotes) -> Numbered:
+        row = looked.priced[index]
+        return _priced_game(
+            row,
+            [
+                self._candidate(row, market, looked.view, index, quotes[market])
+                for market, target in PRICED_BY.items()
+                if target in row.models
+            ],
+        )
 
     def _say(self, tasks: Sequence[ToScore], vectors: Array, view: MarketView) -> Said:
         """A challenger that fails is left out from then on: the champion must not suffer."""
@@ -175,9 +238,7 @@ class Scorer:
                 number = bad.version.partition("-")[0]
                 self.tell(RefusedModel(bad.card.target, number, str(failed), Role.CHALLENGER))
 
-    def _quotes(
-        self, view: MarketView, index: int, priced: Mapping[Target, Outcome]
-    ) -> dict[Market, list[SideQuote]]:
+    def _quotes(self, view: MarketView, index: int, priced: Mapping[Target, Outcome]) -> _Quotes:
         return {
             market: self._best(view, index, market, priced.get(target))
             for market, target in PRICED_BY.items()
@@ -222,7 +283,7 @@ class Scorer:
         outcome: Outcome,
         view: MarketView,
         index: int,
-        quotes: dict[Market, list[SideQuote]],
+        quotes: _Quotes,
     ) -> Outgoing:
         task, model, column = row.task, row.models[target], COLUMN_OF[target]
         part = row.parts[target]

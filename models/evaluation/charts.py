@@ -20,9 +20,9 @@ from models.evaluation.intervals import Interval
 from models.evaluation.metrics import Reliability
 
 # Stand-ins that matplotlib can parse and nothing else uses.
-_INK, _FAINT, _MODEL, _MARKET = "#010203", "#040506", "#070809", "#0a0b0c"
-_VARIABLES = {_INK: "--ink", _FAINT: "--faint", _MODEL: "--model", _MARKET: "--market"}
-_WIDTH, _ROW = 4.6, 0.27
+INK, FAINT, MODEL, MARKET = "#010203", "#040506", "#070809", "#0a0b0c"
+_VARIABLES = {INK: "--ink", FAINT: "--faint", MODEL: "--model", MARKET: "--market"}
+WIDTH, _ROW = 4.6, 0.27
 """Inches: a phone shows this width at about its own size."""
 
 
@@ -34,33 +34,33 @@ class Bar(NamedTuple):
 
 def differences(bars: Sequence[Bar], name: str) -> str:
     """Each difference with its interval around a line at 0. name: unique on the page."""
-    figure = Figure(figsize=(_WIDTH, 0.75 + _ROW * len(bars)), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 0.75 + _ROW * len(bars)), layout="constrained")
     axes = figure.add_subplot()
     for place, bar in enumerate(bars):
         known = math.isfinite(bar.interval.low)
         if known:
-            axes.plot(bar.interval, (place, place), color=_MODEL, linewidth=2.2)
+            axes.plot(bar.interval, (place, place), color=MODEL, linewidth=2.2)
         fill = "full" if known else "none"
-        axes.plot([bar.difference], [place], "o", color=_MODEL, markersize=5.5, fillstyle=fill)
-    axes.axvline(0.0, color=_INK, linewidth=1.0)
+        axes.plot([bar.difference], [place], "o", color=MODEL, markersize=5.5, fillstyle=fill)
+    axes.axvline(0.0, color=INK, linewidth=1.0)
     axes.set_yticks(range(len(bars)), [bar.label for bar in bars])
     axes.set_ylim(len(bars) - 0.5, -0.5)
     axes.set_xlabel("log-loss, model less reference: left is better")
     axes.locator_params(axis="x", nbins=5)
-    axes.grid(axis="x", color=_FAINT, linewidth=0.7)
-    return _svg(figure, axes, name)
+    axes.grid(axis="x", color=FAINT, linewidth=0.7)
+    return svg_of(figure, axes, name)
 
 
 def reliabilities(model: Reliability, market: Reliability | None, name: str) -> str:
     """What happened against what was predicted; on the diagonal nothing is left to mend."""
-    figure = Figure(figsize=(_WIDTH, 3.9), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 3.9), layout="constrained")
     axes = figure.add_subplot()
-    curves = [(model, "model", _MODEL, "o-")]
+    curves = [(model, "model", MODEL, "o-")]
     if market is not None:
-        curves.insert(0, (market, "price at decision", _MARKET, "s--"))
+        curves.insert(0, (market, "price at decision", MARKET, "s--"))
     values = [value for curve, *_ in curves for part in curve[:2] for value in part]
     low, high = max(min(values) - 0.04, 0.0), min(max(values) + 0.04, 1.0)
-    axes.plot((low, high), (low, high), color=_INK, linewidth=1.0)
+    axes.plot((low, high), (low, high), color=INK, linewidth=1.0)
     for curve, label, colour, style in curves:
         axes.plot(
             curve.predicted, curve.happened, style, color=colour, label=label, linewidth=1.6,
@@ -70,37 +70,38 @@ def reliabilities(model: Reliability, market: Reliability | None, name: str) -> 
     axes.set_ylim(low, high)
     axes.set_xlabel("predicted")
     axes.set_ylabel("happened")
-    axes.grid(color=_FAINT, linewidth=0.7)
-    axes.legend(frameon=False, labelcolor=_INK)
-    return _svg(figure, axes, name)
+    axes.grid(color=FAINT, linewidth=0.7)
+    axes.legend(frameon=False, labelcolor=INK)
+    return svg_of(figure, axes, name)
 
 
 def over_time(recent: pl.DataFrame, name: str) -> str:
     """Columns day, difference, low, high: the difference and its interval, day after day."""
-    figure = Figure(figsize=(_WIDTH, 2.6), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 2.6), layout="constrained")
     axes = figure.add_subplot()
     days = recent["day"].to_list()
     low, high = recent["low"].fill_nan(None), recent["high"].fill_nan(None)
     known = recent.with_columns(low=low, high=high).drop_nulls(("low", "high"))
     axes.fill_between(
         known["day"].to_list(), known["low"].to_numpy(), known["high"].to_numpy(),
-        color=_FAINT, linewidth=0.0,
+        color=FAINT, linewidth=0.0,
     )  # fmt: skip
-    axes.plot(days, recent["difference"].to_numpy(), "-", color=_MODEL, linewidth=2.0)
-    axes.axhline(0.0, color=_INK, linewidth=1.0)
+    axes.plot(days, recent["difference"].to_numpy(), "-", color=MODEL, linewidth=2.0)
+    axes.axhline(0.0, color=INK, linewidth=1.0)
     axes.set_ylabel("log-loss, model less price")
     axes.xaxis.set_major_locator(AutoDateLocator(maxticks=5))  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_formatter(DateFormatter("%m-%d"))  # type: ignore[no-untyped-call]
-    return _svg(figure, axes, name)
+    return svg_of(figure, axes, name)
 
 
-def _svg(figure: Figure, axes: Axes, name: str) -> str:
+def svg_of(figure: Figure, axes: Axes, name: str) -> str:
+    """For a page. name: unique on it."""
     for side, spine in axes.spines.items():
         spine.set_visible(side in ("left", "bottom"))
-        spine.set_color(_FAINT)
-    axes.tick_params(colors=_INK, length=0)
+        spine.set_color(FAINT)
+    axes.tick_params(colors=INK, length=0)
     for text in (axes.xaxis.label, axes.yaxis.label):
-        text.set_color(_INK)
+        text.set_color(INK)
     axes.set_axisbelow(True)
     figure.patch.set_visible(False)
     axes.patch.set_visible(False)

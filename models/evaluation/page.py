@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -58,18 +58,24 @@ def render(template: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
+    filters: dict[str, Callable[[Any], Any]] = {
         "loss": lambda value: _number(value, ".5f"),
         "signed": lambda value: _number(value, "+.5f"),
         "three": lambda value: _number(value, ".3f"),
         "percent_one": lambda value: _number(value, ".1%"),
         "percent": lambda value: _number(value, ".0%"),
         "interval": _interval,
+        "rate": lambda value: _number(value, "+.2%"),
+        "rates": lambda interval: _interval(interval, "+.2%"),
+        "money": lambda value: _number(value, ",.2f"),
+        "sigmas": lambda value: _number(value, "+.1f"),
+        "rows": lambda columns: list(zip(*(part.tolist() for part in columns), strict=True)),
         "count": lambda value: f"{value:,}",
         "ago": _ago,
         "chance": lambda value: "<0.001" if value < 0.001 else _number(value, ".3f"),
         "minus": lambda text: re.sub(r"(?<=[\s(])-(?=\d)", MINUS, text),
     }
+    environment.filters |= filters
     text: str = environment.get_template(template).render(**values)
     return text
 
@@ -120,10 +126,10 @@ def _number(value: float | None, form: str) -> str:
     return format(value, form).replace("-", MINUS)
 
 
-def _interval(interval: tuple[float, float]) -> str:
+def _interval(interval: tuple[float, float], form: str = "+.5f") -> str:
     if not math.isfinite(interval[0]):
         return DASH
-    return f"{_number(interval[0], '+.5f')} to {_number(interval[1], '+.5f')}"
+    return f"{_number(interval[0], form)} to {_number(interval[1], form)}"
 
 
 def _ago(seconds: float | None) -> str:

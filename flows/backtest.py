@@ -1,0 +1,342 @@
+"""A backtest: an archive through the very steps of the score and settle flows, in this process.
+
+Events go in by event time. What they lead to goes round as it would on Kafka: stakes to paper bets
+some seconds later at the price that then stands, results to settlements, settlements to the
+balance that the next stakes are shares of. No clock but the events' own: the same input gives the
+same bytes.
+"""
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import NamedTuple
+
+from flows.score import SCORE_BATCH
+from flows.steps.allocate import AllocateRules, AllocateStep, Numbered
+from flows.steps.bets import Taken
+from flows.steps.clock import ClockStep, Tick
+from flows.steps.decode import DAYS_AFTER_GAME, Decoded, DecodeRules, decode_batch
+from flows.steps.game import GameStep, ToScore
+from flows.steps.records import Outgoing, Record
+from flows.steps.score import Scorer
+from flows.steps.settle import SettleRules, SettleStep
+from models.boosters.scoring import TargetModel
+from models.evaluation.closing import Missing
+from models.features.fold import FoldRules
+from models.staking.ledger import Account, Transaction, bet, deposited, settled
+from models.staking.purse import Purse
+from schemas.bets import BankrollUpdate, Fill, Settlement
+from schemas.decisions import DeadLetter, Refusal, Stake
+from schemas.errors import ConfigError
+from schemas.events import BettingSplits, GameResult, day_of
+from schemas.markets import SIDES, Market
+from schemas.settings import CONSENSUS, Settings, StakingSettings
+from schemas.time import US_PER_DAY, from_us
+from schemas.topics import Topic
+from schemas.wire import SCHEMA_VERSION
+
+SOURCE = "backtest"
+NO_MONEY = "unfilled_no_money"
+UNFILLED = "unfilled_"
+_OF_BETS = ("ungraded", "never_settled", "unknown_game")
+"""Reasons of dead letters that leave a bet open."""
+
+
+class Period(NamedTuple):
+    """Models, and the event time from which on they score."""
+
+    from_us: int
+    models: Sequence[TargetModel]
+
+
+class Booked(NamedTuple):
+    """A transaction, and the balance after it."""
+
+    transaction: Transaction
+    balance: Decimal
+
+
+@dataclass
+class Bet:
+    """One that was made."""
+
+    stake: Stake
+    fill: Fill
+    other_price: float | None
+    """Of the other side, at the same book and moment."""
+    market_probability: float | None
+    """Of the side that was bet: no-vig consensus at that moment, at the same line."""
+    settlement: Settlement | None = None
+    open_because: str | None = None
+
+
+@dataclass
+class Counts:
+    """What a replay saw."""
+
+    events: int = 0
+    games: int = 0
+    positions: int = 0
+    """At which a game was scored."""
+    before_models: int = 0
+    """Positions before the first models."""
+    stakes: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    """Reason -> words that stake nothing for it."""
+    unfilled: Counter[str] = field(default_factory=Counter)
+    dead_letters: Counter[str] = field(default_factory=Counter)
+    """Reason -> events that could not be used."""
+    unpaid: int = 0
+    """Corrections that took more than there was: not booked."""
+
+
+def settings_of(settings: Settings, bankroll: str | None) -> Settings:
+    """Of one bankroll alone, whose stakes are all filled on paper, also those of models that have
+    not passed the gate. Its ledger is in this process, so it is never silent.
+
+    Raises ConfigError where there is no such bankroll.
+    """
+    known = {one.name: one for one in settings.all_bankrolls}
+    name = settings.all_bankrolls[0].name if bankroll is None else bankroll
+    if name not in known:
+        raise ConfigError("--bankroll", f"there is no {name!r}", f"Use one of {sorted(known)}")
+    staking = known[name].model_copy(update={"paper": True, "ledger_minutes": None})
+    paper = settings.paper.model_copy(update={"bankrolls": (name,)})
+    return settings.model_copy(update={"staking": staking, "bankrolls": (), "paper": paper})
+
+
+class Backtest:
+    """Hand it batches in event-time order, then `end` it."""
+
+    def __init__(self, settings: Settings, periods: Sequence[Period]) -> None:
+        """settings: as `settings_of` makes them. Raises ModelRefused, ConfigError."""
+        self._settings = settings
+        self._decoding, self._folding = DecodeRules.of(settings), FoldRules.of(settings)
+        self._settling = SettleRules.of(settings)
+        self._moment_rules = replace(self._settling.closing, reference=CONSENSUS)
+        self._periods = sorted(periods, key=lambda one: one.from_us)
+        self._scorer: Scorer | None = None
+        self._allocate = AllocateStep(AllocateRules.of(settings, self.bankroll), None)
+        self._clock = ClockStep(self._settling.give_up_us, None)
+        self._folds: dict[str, GameStep] = {}
+        self._settles: dict[str, SettleStep] = {}
+        self._seen: set[str] = set()
+        self.stakes: list[Stake] = []
+        """Those that stake something, by the offset of their record."""
+        self._staked: dict[str, Stake] = {}
+        """The same by id."""
+        self._number = 0
+        self._now_us = 0
+        self._purse = Purse()
+        self.counts = Counts()
+        self.bets: dict[str, Bet] = {}
+        """Fill id -> bet, in the order in which they were made."""
+        self.ledger: list[Booked] = []
+        self.said: dict[tuple[str, Market], tuple[Refusal, ...]] = {}
+        """Game and market -> last reasons while betting was open; none if it was ever staked."""
+
+    @property
+    def bankroll(self) -> StakingSettings:
+        return self._settings.staking
+
+    @property
+    def balance(self) -> Decimal:
+        return self._purse.balance
+
+    def take(self, records: Sequence[Record]) -> None:
+        """The next ones by event time."""
+        while records:
+            due_us = self._periods[0].from_us if self._periods else None
+            cut = len(records)
+            if due_us is not None:
+                cut = bisect_left(records, due_us, key=lambda one: one.timestamp_us)
+            if cut:
+                self._take(records[:cut])
+            records = records[cut:]
+            if records:
+                self._swap(self._periods.pop(0).models)
+
+    def end(self) -> None:
+        """Nothing more comes: orders that are under way are filled, or not."""
+        last = Tick(self._now_us + self._settling.paper.delay_us + 1)
+        for game_id, step in list(self._settles.items()):
+            self._hear(game_id, step, last)
+        for step in self._settles.values():
+            for placed in step.bets.values():
+                ours = self.bets.get(placed.fill.fill_id)
+                if ours is not None and ours.settlement is None and ours.open_because is None:
+                    status = step.status.word
+                    told = "never heard of" if status is None else status.status.value
+                    ours.open_because = f"no result: the game is {told}"
+
+    def _swap(self, models: Sequence[TargetModel]) -> None:
+        if self._scorer is None:
+            self._scorer = Scorer(self._settings, models)
+        else:
+            self._scorer.swap(models)
+
+    def _take(self, records: Sequence[Record]) -> None:
+        """Scored together, then decided and settled one after the other, as they were read."""
+        if not self.ledger:
+            amount = Decimal(repr(self.bankroll.bankroll))
+            self._book(deposited(self.bankroll.name, SOURCE, amount, records[0].timestamp_us))
+        self._forget(records[0].timestamp_us)
+        read = decode_batch(records, self._decoding, self._number)
+        self._number += len(records)
+        self.counts.events += len(records)
+        taken: list[Decoded] = []
+        tasks: list[ToScore] = []
+        for item in read:
+            if isinstance(item, Outgoing):
+                self._letter(item)
+                continue
+            game_id, decoded = item
+            taken.append(decoded)
+            if not isinstance(decoded.event, GameResult):
+                tasks += self._fold(game_id, decoded)
+        priced = self._price(tasks)
+        for event, record, number in taken:
+            self._now_us = max(self._now_us, event.occurred_at_us)
+            if not isinstance(event, BettingSplits):
+                assert not isinstance(event, Stake | Fill)
+                self._settle(Taken(event, record, event.occurred_at_us))  # type: ignore[arg-type]
+            for one in priced.get(number, ()):
+                self._decide(self._allocate.on_batch([one]))
+
+    def _forget(self, now_us: int) -> None:
+        """Games of which the decode step takes no more."""
+        if from_us(now_us).date() == from_us(self._now_us).date():
+            return
+        last = from_us(now_us - (DAYS_AFTER_GAME + 1) * US_PER_DAY).date()
+        for game_id in [one for one in self._folds if day_of(one) < last]:
+            del self._folds[game_id]
+
+    def _fold(self, game_id: str, decoded: Decoded) -> Iterable[ToScore]:
+        step = self._folds.get(game_id)
+        if step is None:
+            step = self._folds[game_id] = GameStep(self._folding, None)
+            self._seen.add(game_id)
+            self.counts.games = len(self._seen)
+        for said in step.on_batch([decoded]):
+            if isinstance(said, ToScore):
+                yield said
+            elif said.topic is Topic.DEAD_LETTERS:
+                self._letter(said)
+
+    def _price(self, tasks: Sequence[ToScore]) -> dict[int, list[Numbered]]:
+        """By the number of the event that led to it."""
+        found: dict[int, list[Numbered]] = {}
+        if self._scorer is None:
+            self.counts.before_models += len(tasks)
+            return found
+        self.counts.positions += len(tasks)
+        for begin in range(0, len(tasks), SCORE_BATCH):
+            for one in self._scorer.price(tasks[begin : begin + SCORE_BATCH]):
+                found.setdefault(one.number, []).append(one)
+        return found
+
+    def _decide(self, messages: Iterable[Outgoing]) -> None:
+        for message in messages:
+            stake = Stake.model_validate_json(message.value)
+            self.counts.stakes += 1
+            where = (stake.game_id, stake.market)
+            if not stake.refusals:
+                self.said[where] = ()
+            elif self.said.get(where) != () and Refusal.LOCKED not in stake.refusals:
+                self.said[where] = tuple(stake.refusals)
+            self.counts.refused.update(one.value for one in stake.refusals)
+            if stake.amount > 0.0:
+                assert stake.decided_us is not None
+                record = Record(
+                    Topic.STAKES,
+                    0,
+                    len(self.stakes),
+                    stake.decided_us,
+                    stake.game_id.encode(),
+                    message.value,
+                    SCHEMA_VERSION,
+                )
+                self.stakes.append(stake)
+                self._staked[stake.stake_id] = stake
+                self._settle(Taken(stake, record, stake.decided_us))
+
+    def _settle(self, taken: Taken) -> None:
+        for game_id, item in self._clock.on_batch([(taken.said.game_id, taken)]):
+            step = self._settles.get(game_id)
+            if step is None:
+                if isinstance(item, Tick):
+                    continue
+                step = self._settles[game_id] = SettleStep(self._settling)
+            self._hear(game_id, step, item)
+
+    def _hear(self, game_id: str, step: SettleStep, item: Taken | Tick) -> None:
+        said = step.on_batch([item])
+        if step.over:
+            self._settles.pop(game_id, None)
+        for message in said:
+            if message.topic is Topic.FILLS:
+                self._filled(step, Fill.model_validate_json(message.value))
+            elif message.topic is Topic.SETTLEMENTS:
+                self._settled(Settlement.model_validate_json(message.value), item.moment_us)
+            else:
+                self._letter(message)
+
+    def _filled(self, step: SettleStep, fill: Fill) -> None:
+        if not self._book(bet(fill, Decimal(0))):
+            self.counts.unfilled[NO_MONEY] += 1
+            return
+        assert fill.stake_id is not None
+        stake = self._staked[fill.stake_id]
+        now_us = fill.filled_at_us + 1
+        place = SIDES[fill.market].index(fill.side)
+        quote = step.board.quote(fill.market, fill.book, now_us)
+        other = None if quote is None else (quote.second, quote.first)[place]
+        consensus = step.board.close(fill.market, now_us, self._moment_rules)
+        chance = None
+        if not isinstance(consensus, Missing) and consensus.line == fill.line:
+            chance = (consensus.probability, 1.0 - consensus.probability)[place]
+        self.bets[fill.fill_id] = Bet(stake, fill, other, chance)
+
+    def _settled(self, settlement: Settlement, moment_us: int) -> None:
+        ours = self.bets.get(settlement.fill_id)
+        if ours is None:
+            return
+        booked = settled(settlement, ours.settlement)
+        if booked is None or not self._book(booked):
+            self.counts.unpaid += booked is not None
+            return
+        ours.settlement, ours.open_because = settlement, None
+        # Told now, whatever the settlement is dated: older news than what is known is none.
+        update = BankrollUpdate(
+            update_id=settlement.settlement_id,
+            bankroll=self.bankroll.name,
+            occurred_at_us=max(moment_us, self._now_us),
+            balance=self._purse.balance,
+            source=SOURCE,
+        )
+        self._decide(self._allocate.on_batch([Numbered(self._number, update)]))
+
+    def _letter(self, message: Outgoing) -> None:
+        letter = DeadLetter.model_validate_json(message.value)
+        if letter.topic != Topic.STAKES.value:
+            self.counts.dead_letters[letter.reason] += 1
+            return
+        if letter.reason.startswith(UNFILLED):
+            self.counts.unfilled[letter.reason] += 1
+            return
+        assert letter.reason in _OF_BETS, letter
+        assert letter.offset is not None
+        stake_id = self.stakes[letter.offset].stake_id
+        for ours in self.bets.values():
+            if ours.stake.stake_id == stake_id:
+                ours.open_because = letter.detail
+
+    def _book(self, transaction: Transaction) -> bool:
+        booked = self._purse.book(transaction)
+        if booked:
+            self.ledger.append(Booked(transaction, self._purse.balance))
+            assert self._purse[Account.FREE] >= 0
+            assert self._purse[Account.OPEN] >= 0
+        return booked
