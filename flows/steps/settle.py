@@ -28,7 +28,7 @@ from models.settlement.grading import grade, grade_without_result
 from models.settlement.record import settlement
 from models.settlement.rules import Rules
 from models.settlement.tables import Tables
-from schemas.bets import ClosingValue, Fill, Settlement
+from schemas.bets import PAPER_STAKE, ClosingValue, Fill, Settlement
 from schemas.decisions import Stake
 from schemas.errors import OtherSnapshot, RejectedEvent
 from schemas.events import Event, GameResult, GameUpdate, LineMovement
@@ -38,9 +38,6 @@ from schemas.time import US_PER_DAY
 from schemas.topics import Topic
 
 SNAPSHOT_VERSION = 1
-PAPER_STAKE = ":paper"
-"""How ids of stakes end that must not be bet for real (docs/models.md). The id tells, whether the
-stake itself is read before the bet, after it, or never."""
 
 E = TypeVar("E", bound=Event)
 
