@@ -41,5 +41,7 @@ def ledger(
         accept_gap,
     )
     if as_json:
-        counts = {name: dict(getattr(kept, name)) for name in ("booked", "refused", "short", "passed")}
+        counts = {
+            name: dict(getattr(kept, name)) for name in ("booked", "refused", "short", "passed")
+        }
         print(json.dumps(counts))

@@ -24,7 +24,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from flows.connectors.parquet import ArchiveRecord, read_archive
 from flows.connectors.postgres import DOWN, REFUSED, NotAlone, Store
 from flows.connectors.reading import Complaints, Mend, Stopped
-from flows.connectors.topic_reader import Lane, Positions, TopicReader
+from flows.connectors.topic_reader import Positions, TopicReader
 from flows.steps.curate import REFUSED_BY_DATABASE, Load, Prepared, letter_of, prepare
 from flows.steps.decode import DecodeRules
 from flows.steps.records import Outgoing, Record

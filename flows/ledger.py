@@ -125,9 +125,7 @@ class Keeper:
         self._count(done)
         say(self._producer, done.told, done.books.stops(new=True))
 
-    def _follow(
-        self, taken: Sequence[Taken], begins: Positions, ends: Positions
-    ) -> Done | None:
+    def _follow(self, taken: Sequence[Taken], begins: Positions, ends: Positions) -> Done | None:
         """Once, even where the answer to a commit was lost: then none."""
         tried = False
 
@@ -208,9 +206,7 @@ def keep_ledger(
     reader: TopicReader | None = None
     try:
         stored = keeper.greet()
-        reader = TopicReader(
-            settings.kafka, LEDGER_INPUTS, LEDGER_GROUP, _MEND, stopping=stopping
-        )
+        reader = TopicReader(settings.kafka, LEDGER_INPUTS, LEDGER_GROUP, _MEND, stopping=stopping)
         gone = reader.resume(stored, accept_gap)
         if gone:
             ends = dict.fromkeys(gone, 0)

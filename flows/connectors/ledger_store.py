@@ -158,9 +158,7 @@ class LedgerStore:
                 " VALUES (%s, %s, %s, 0, %s) ON CONFLICT DO NOTHING",
                 (bankroll, currency, paper, from_us(now_us)),
             ).rowcount
-            found = self._row(
-                "SELECT currency, paper FROM bankrolls WHERE bankroll = %s", bankroll
-            )
+            found = self._row("SELECT currency, paper FROM bankrolls WHERE bankroll = %s", bankroll)
             if found != (currency, paper):
                 raise NotBooked(
                     f"{bankroll}: is there already, {'paper' if found[1] else 'real'} money in "
@@ -219,9 +217,7 @@ class LedgerStore:
                 "SELECT bankroll, told_number, told_at FROM bankrolls"
                 " WHERE told_at IS NOT NULL ORDER BY bankroll"
             )
-            told = [
-                Told(row[0], row[1], to_us(row[2]), books.kept[row[0]].balance) for row in rows
-            ]
+            told = [Told(row[0], row[1], to_us(row[2]), books.kept[row[0]].balance) for row in rows]
         return told, books.stops()
 
     def beat(self, now_us: int) -> list[Told]:

@@ -154,9 +154,7 @@ def _storable(said: Said, record: Record) -> None:
         raise RejectedEvent("invalid", f"amount or payout: above {LARGEST}")
 
 
-def take_batch(
-    records: Iterable[Record], rules: DecodeRules
-) -> tuple[list[Taken], list[Outgoing]]:
+def take_batch(records: Iterable[Record], rules: DecodeRules) -> tuple[list[Taken], list[Outgoing]]:
     """In order, and dead letters."""
     taken, letters = list[Taken](), list[Outgoing]()
     for record in records:
@@ -209,7 +207,7 @@ class Books:
             if isinstance(said, Fill) and not (said.paper or said.simulated):
                 raise RejectedEvent(
                     "unknown_bankroll",
-                    f"{said.bankroll!r} has no ledger: `steamline bankroll open`, then send it again",
+                    f"{said.bankroll!r} has no ledger: `steamline bankroll open`, send it again",
                 )
             self.passed[said.bankroll] += 1
         elif isinstance(said, Stake):
@@ -317,9 +315,7 @@ class Books:
     def _try(self, fact: Fact) -> bool:
         """Whether it is booked now; else `why` says why not."""
         before = fact.why
-        fact.why = (
-            self._bet(fact.said) if isinstance(fact.said, Fill) else self._settle(fact.said)
-        )
+        fact.why = self._bet(fact.said) if isinstance(fact.said, Fill) else self._settle(fact.said)
         if fact.why != before:
             self._note(fact)
         return fact.booked
@@ -345,13 +341,13 @@ class Books:
             _same_bet(fill.said, settlement)
         except RejectedEvent as other:
             return f"it is of another bet: {other.detail}"
-        before = None
+        before: Settlement | None = None
         if settlement.supersedes is not None:
             fact = self.settlements.get(settlement.supersedes)
             if fact is None or not fact.booked:
                 return "the grading that it corrects is not booked"
+            assert isinstance(fact.said, Settlement)
             before = fact.said
-            assert isinstance(before, Settlement)
         change = settled(settlement, before)
         if change is not None and not self.move(change):
             free = self.kept[settlement.bankroll].money[Account.FREE]
