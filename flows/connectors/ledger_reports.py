@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import psycopg
+from psycopg.errors import InsufficientPrivilege
 from psycopg.rows import dict_row
 
 from flows.connectors.migrations import KEY, dsn_of, require_current
@@ -46,7 +47,7 @@ def history(settings: PostgresSettings, bankroll: str) -> list[Row]:
     bankrolls(settings, bankroll)
     return _ask(
         settings,
-        "SELECT number, transaction_id, kind, at,"
+        "SELECT number, t.transaction_id, kind, at,"
         + "".join(
             f" coalesce(sum(amount) FILTER (WHERE account = '{one.value}'), 0) AS {one.value},"
             for one in Account
@@ -54,8 +55,8 @@ def history(settings: PostgresSettings, bankroll: str) -> list[Row]:
         + " sum(coalesce(-sum(amount) FILTER (WHERE account = 'outside'), 0))"
         " OVER (ORDER BY number) AS balance,"
         " fill_id, stake_id, settlement_id, reason, source"
-        " FROM ledger_entries JOIN ledger_transactions USING (transaction_id)"
-        " WHERE bankroll = %(name)s GROUP BY transaction_id ORDER BY number",
+        " FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.transaction_id"
+        " WHERE bankroll = %(name)s GROUP BY t.transaction_id ORDER BY number",
         name=bankroll,
     )
 
@@ -69,5 +70,5 @@ def _ask(settings: PostgresSettings, query: str, **values: object) -> list[Row]:
             return db.execute(query, values).fetchall()
     except psycopg.OperationalError as down:
         raise DependencyDown(f"Postgres: {first_line(down)}") from None
-    except psycopg.Error as bad:
+    except InsufficientPrivilege as bad:
         raise ConfigError(KEY, first_line(bad), "Use a login that may read the ledger") from None

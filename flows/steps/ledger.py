@@ -325,7 +325,10 @@ class Books:
         known = self.spots.setdefault(spot, Advice())
         if not self.move(bet(fill, known.held)):
             free = self.kept[fill.bankroll].money[Account.FREE]
-            return f"{NO_MONEY}: {fill.amount} was bet, {known.held:f} is reserved, {free:f} free"
+            return (
+                f"{NO_MONEY}: {_short(fill.amount)} was bet, {_short(known.held)} is reserved, "
+                f"{_short(free)} free"
+            )
         known.held -= min(known.held, fill.amount)
         known.bet += fill.amount
         self.touched.add(spot)
@@ -352,11 +355,15 @@ class Books:
         if change is not None and not self.move(change):
             free = self.kept[settlement.bankroll].money[Account.FREE]
             back = -change.entries.get(Account.FREE, _ZERO)
-            return f"{NO_MONEY}: the correction takes back {back:f}, {free:f} is free"
+            return f"{NO_MONEY}: the correction takes back {_short(back)}, {_short(free)} is free"
         return None
 
     def _note(self, fact: Fact) -> None:
         self.changed.add((type(fact.said), _id(fact.said)))
+
+
+def _short(amount: Decimal) -> str:
+    return f"{amount.normalize():f}"
 
 
 def stop_of(fact: Fact) -> Outgoing:
