@@ -11,7 +11,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api import explain, kelly, problems, routes, versions
+from api import explain, fills, kelly, problems, routes, versions
 from api.board import Board
 from api.explained import Explainer
 from api.feed import Feed
@@ -87,6 +87,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(explain.build(vectors, models, feed.board))
     app.include_router(versions.build(settings, feed.board))
     app.include_router(kelly.router)
+    app.include_router(fills.build(settings))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
 
     @app.get("/", include_in_schema=False)

@@ -15,6 +15,7 @@ from cli import (
     audit,
     backfill,
     backtest,
+    bankroll,
     context,
     curate,
     data,
@@ -25,6 +26,7 @@ from cli import (
     ingest,
     kelly,
     leakcheck,
+    ledger,
     model,
     monitor,
     odds,
@@ -57,9 +59,11 @@ app.add_typer(score.app, name="run")
 app.add_typer(db.app, name="db")
 app.add_typer(odds.app, name="odds")
 app.add_typer(settlement.app, name="settlement")
+app.add_typer(bankroll.app, name="bankroll")
 score.app.command("context")(context.publish)
 score.app.command("curate")(curate.curate)
 score.app.command("settle")(settle.settle)
+score.app.command("ledger")(ledger.ledger)
 score.app.command("monitor")(monitor.monitor)
 app.command("ingest")(ingest.ingest)
 app.command("backfill")(backfill.backfill)

@@ -24,7 +24,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from flows.connectors.parquet import ArchiveRecord, read_archive
 from flows.connectors.postgres import DOWN, REFUSED, NotAlone, Store
 from flows.connectors.reading import Complaints, Mend, Stopped
-from flows.connectors.topic_reader import Lane, Positions, TopicReader
+from flows.connectors.topic_reader import Positions, TopicReader
 from flows.steps.curate import REFUSED_BY_DATABASE, Load, Prepared, letter_of, prepare
 from flows.steps.decode import DecodeRules
 from flows.steps.records import Outgoing, Record
@@ -234,7 +234,7 @@ async def curate_topics(
         curator.account.covered = stored
         await curator.patiently(lambda: store.note_books(settings.books, settings.sharp_books))
         reader = TopicReader(settings.kafka, topics, CURATE_GROUP, _MEND, stopping=stopping)
-        gone = await asyncio.to_thread(_begin, reader, stored, accept_gap)
+        gone = await asyncio.to_thread(reader.resume, stored, accept_gap)
         log.info("reading %s on from %d records", settings.kafka.prefix, sum(reader.at.values()))
         next_batch = _Reading(reader, rules_of(settings), settings.curate.batch)
         if gone:
@@ -265,17 +265,6 @@ async def curate_topics(
             reader.close()
         await store.close()
     return curator.account
-
-
-def _begin(reader: TopicReader, stored: Positions, accept_gap: bool) -> list[Lane]:
-    """Partitions whose positions are to be forgotten, on the user's word that they are gone.
-
-    Forgotten is a position of 0: nobody may delete one, and nobody misses what was never read.
-    """
-    there = set(reader.lanes())
-    known = {lane: at for lane, at in stored.items() if at > 0 or lane in there}
-    reader.begin(known, accept_loss=accept_gap, accept_anew=accept_gap)
-    return reader.gone(known)
 
 
 class _Reading:

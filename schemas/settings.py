@@ -203,6 +203,14 @@ class SettlementSettings(Section):
     """Address it listens on for that."""
 
 
+class LedgerSettings(Section):
+    """How `steamline run ledger` speaks of the bankrolls that it keeps."""
+
+    heartbeat_seconds: float = Field(default=60.0, ge=1.0)
+    """Balances are said again this often while Postgres answers and everything read is booked; for
+    bankrolls with `ledger_minutes`."""
+
+
 class AlertSettings(Section):
     """When the market is worth a word. Shares and changes are of probability: 0.01 is 1 %.
 
@@ -318,6 +326,9 @@ class ApiSettings(Section):
     """A silent feed sends a heartbeat this often."""
     send_timeout_seconds: float = Field(default=30.0, gt=0.0)
     """A client that takes no byte for this long is closed."""
+    fills_from: Literal["loopback", "anywhere"] = "loopback"
+    """Who may record bets by POST /v1/fills: programs on this machine alone, or whoever reaches
+    the port. There are no keys yet, so open it only behind something that asks for one."""
     client_queue: int = Field(default=1_000, ge=10)
     """Messages waiting for one client before it is told of a gap and sent a fresh snapshot."""
 
@@ -482,6 +493,7 @@ class Settings(BaseSettings):
     staking: StakingSettings = StakingSettings()
     paper: PaperSettings = PaperSettings()
     settlement: SettlementSettings = SettlementSettings()
+    ledger: LedgerSettings = LedgerSettings()
     bankrolls: tuple[StakingSettings, ...] = ()
     """Several bankrolls instead of the one of `STEAMLINE_STAKING`: a JSON list of objects with that
     section's keys in lower case, the one that the board shows first."""

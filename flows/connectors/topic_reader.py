@@ -111,6 +111,17 @@ class TopicReader:
         self._consumer.assign([TopicPartition(*lane, at) for lane, at in self.at.items()])
         self._look_at = time.monotonic() + LOOK_SECONDS
 
+    def resume(self, stored: Mapping[Lane, int], accept_gap: bool) -> list[Lane]:
+        """Begin from positions in a database; partitions whose positions are to be forgotten, on
+        the user's word that they are gone.
+
+        Forgotten is a position of 0: nobody may delete one, and nobody misses what was never read.
+        """
+        there = set(self.lanes())
+        known = {lane: at for lane, at in stored.items() if at > 0 or lane in there}
+        self.begin(known, accept_loss=accept_gap, accept_anew=accept_gap)
+        return self.gone(known)
+
     def gone(self, known: Mapping[Lane, int]) -> list[Lane]:
         """Lanes of these topics that are not there any more."""
         return sorted(lane for lane in known.keys() - self.at.keys() if lane.topic in self.topics)

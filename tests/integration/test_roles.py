@@ -78,3 +78,37 @@ def test_a_writer_curates_and_takes_nothing_away(postgres: PostgresServer, datab
         ):
             with pytest.raises(InsufficientPrivilege):
                 db.execute(write)
+
+
+def test_a_writer_keeps_the_ledger(postgres: PostgresServer, database: str) -> None:
+    from decimal import Decimal
+
+    from pydantic import SecretStr
+
+    from flows.connectors.ledger_store import LedgerStore
+    from flows.connectors.topic_reader import Lane
+    from flows.steps.ledger import Taken
+    from flows.steps.records import Record
+    from models.staking.ledger import deposited
+    from schemas.settings import PostgresSettings
+    from schemas.topics import Topic
+
+    dsn = login(postgres, database, "steamline_writer")
+    store = LedgerStore(PostgresSettings(dsn=SecretStr(dsn)), alone_on="x.")
+    store.open()
+    try:
+        now_us = samples.at(60)
+        assert store.open_bankroll("main", "USD", False, now_us)
+        store.book(deposited("main", "d", Decimal(100), now_us), now_us)
+        said = [samples.stake(1, amount=20.0), samples.fill(10), samples.settlement("unknown")]
+        taken = [Taken(one, Record(Topic.FILLS, 0, 0, 0, None, b"", None)) for one in said]
+        store.follow(taken, {}, {Lane("x.fills", 0): 3}, now_us, lambda letters: None)
+        store.follow([], {Lane("x.fills", 0): 3}, {Lane("x.fills", 0): 4}, now_us, lambda _: None)
+        [told] = store.beat(now_us)
+        assert told.balance == 100
+    finally:
+        store.close()
+    with psycopg.connect(dsn, autocommit=True) as db:
+        for write in ("DELETE FROM ledger_facts", "UPDATE ledger_transactions SET reason = 'x'"):
+            with pytest.raises(InsufficientPrivilege):
+                db.execute(write)
