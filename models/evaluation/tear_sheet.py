@@ -104,7 +104,7 @@ class Needed(NamedTuple):
     bets: int
     """There are."""
     deviation: float
-    """Of the return of one unit, the ties between bets of a day included."""
+    """Of one bet's return, the ties between bets of a day and unequal stakes included."""
     found: int | None
     """To tell the yield that was found from 0."""
     claimed: int | None
@@ -373,14 +373,18 @@ def _equity(ledger: Sequence[tuple[int, float, float]]) -> Equity:
 
 
 def _needed(rows: pl.DataFrame) -> Needed | None:
+    """Of bets as unequal as these: weighted by their stakes, as the yield is."""
     if rows.is_empty():
         return None
-    returns = unit_returns(parts_won(rows), rows["price"].to_numpy())
-    sums = DaySums.of(rows["day"].to_physical().to_numpy(), returns, np.ones(rows.height))
+    staked = rows["amount"].to_numpy()
+    # Weights that sum to the number of bets, which is what the deviation is of one of.
+    weight = staked * rows.height / staked.sum()
+    day = rows["day"].to_physical().to_numpy()
+    sums = DaySums.of(day, _profit(rows) / staked, weight)
     spread = spread_of(sums)
     if not spread.deviation > 0.0:
         return None
-    claimed = float(_moments(rows, rows["probability"].to_numpy())[0].mean())
+    claimed = float(weight @ _moments(rows, rows["probability"].to_numpy())[0]) / rows.height
     return Needed(
         rows.height,
         spread.deviation,
