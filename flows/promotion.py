@@ -54,11 +54,14 @@ class Evidence:
         """
         parameters, seed, window_days = registry.logged(version).recipe()
         target = version.target
+        return walk_forward(
+            self.data, seed, {target: parameters}, [target], self._all_folds(window_days)
+        )
+
+    def _all_folds(self, window_days: int | None) -> list[Fold]:
         if window_days not in self._folds:
             self._folds[window_days] = folds(self.data, window_days=window_days)
-        return walk_forward(
-            self.data, seed, {target: parameters}, [target], self._folds[window_days]
-        )
+        return self._folds[window_days]
 
     def since(
         self, champion: TargetModel, version: Version, registry: Registry
@@ -69,13 +72,15 @@ class Evidence:
         Raises as `rows`.
         """
         data = self.data
+        parameters, seed, window_days = registry.logged(version).recipe()
+        target = version.target
         seen = data.day[data.start_us <= champion.card.trained_until_us]
-        newest = int(seen.max()) if len(seen) else int(data.day.min())
+        # Before the first fold there is too little to train on, whatever the champion has seen.
+        first = int(data.day[self._all_folds(window_days)[0].test].min())
+        newest = max(int(seen.max(initial=0)), first - 1)
         later = data.day > newest
         if not later.any():
             return None
-        parameters, seed, window_days = registry.logged(version).recipe()
-        target = version.target
         fresh = walk_forward(
             data, seed, {target: parameters}, [target], folds_after(data, newest, window_days)
         )

@@ -140,14 +140,16 @@ def demo(env: dict[str, str], cwd: Path) -> tuple[dict[str, Any], str]:
     return document, done.stderr
 
 
-def test_demo_on_the_embedded_broker_loses_nothing(trained: Trained, tmp_path: Path) -> None:
+def test_demo_on_the_embedded_broker_loses_nothing(
+    trained: Trained, database: str, tmp_path: Path
+) -> None:
     home, nothing = tmp_path / "home", tmp_path / "bin"
     nothing.mkdir()
     shutil.copytree(trained.archive, home / "archive" / "simulator")
     env = clean_env() | {
         "STEAMLINE_HOME": str(home),
         "STEAMLINE_MLFLOW_TRACKING_URI": f"sqlite:///{home}/mlflow.db",
-        "STEAMLINE_POSTGRES_DSN": trained.tracking_uri,
+        "STEAMLINE_POSTGRES_DSN": database,
         "PATH": str(nothing),
     }
     summary, said = demo(env, tmp_path)
