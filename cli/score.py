@@ -39,8 +39,9 @@ def score(
     models = current_models(settings)
     challengers = current_challengers(settings)
     scorer = Scorer(settings, models, challengers)
-    ensure_topics(settings.kafka)
     stop = asked_to_stop()
+    if not ensure_topics(settings.kafka, stop.is_set):
+        return
     meter = _meter(settings.score)
     watch = ModelWatch(Registry.of(settings), scorer, models, meter, challengers)
     Thread(

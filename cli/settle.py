@@ -28,8 +28,9 @@ def settle(
 
     log_times()
     settings = resolve(Settings.read())
-    ensure_topics(settings.kafka)
     stop = asked_to_stop()
+    if not ensure_topics(settings.kafka, stop.is_set):
+        return
     flow = settle_flow(
         settings,
         source=KafkaSource(settings.kafka, SETTLE_INPUTS, SETTLE_GROUP, stop.is_set),

@@ -8,7 +8,7 @@ import pytest
 from deploy.stack.process import free_port
 from tests.system import Child, clean_env
 
-COMMANDS = (("run", "curate"), ("archive", "run"), ("ingest",))
+COMMANDS = (("run", "curate"), ("run", "settle"), ("archive", "run"), ("ingest",))
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

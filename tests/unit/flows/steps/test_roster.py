@@ -16,7 +16,7 @@ from schemas.settings import AbSettings, Settings
 from schemas.topics import CONTRACTS, Topic
 from tests import samples
 from tests.unit.boosters import card, constant_text, model, models, varied_text
-from tests.unit.flows.steps.test_score import LENIENT, QUOTED, game_tasks, tilted
+from tests.unit.flows.steps.test_score import LENIENT, QUOTED, Desk, game_tasks, tilted
 
 OTHERS = models(varied_text(seed=2))
 IDS = [
@@ -59,8 +59,8 @@ def test_a_shadow_speaks_beside_the_champion_and_stakes_nothing() -> None:
         model(target, constant_text(0.0), "2") for target in (Target.MONEYLINE, Target.RUNS)
     ]
     tasks = game_tasks(QUOTED)
-    alone, stakes_alone = said(Scorer(settings_of("off"), champions)(tasks).messages)
-    both, stakes = said(Scorer(settings_of("shadow"), champions, challengers)(tasks).messages)
+    alone, stakes_alone = said(Desk(settings_of("off"), champions)(tasks))
+    both, stakes = said(Desk(settings_of("shadow"), champions, challengers)(tasks))
     shadows = [one for one in both if one.shadow]
     first = [one for one in both if not one.shadow]
 
@@ -116,8 +116,9 @@ def test_a_split_gives_each_game_to_one_and_says_so() -> None:
     champions = models()
     games = [f"mlb-2026-07-20-BOS-NYY-{number}" for number in range(1, 10)]
     tasks = [task._replace(game_id=game) for game in games for task in game_tasks(QUOTED)]
-    scorer = Scorer(settings_of("split", 0.4), champions, OTHERS)
-    predictions, stakes = said(scorer(tasks).messages)
+    desk = Desk(settings_of("split", 0.4), champions, OTHERS)
+    scorer = desk.scorer
+    predictions, stakes = said(desk(tasks))
     by_role = {
         Role.CHAMPION: {one.version for one in champions},
         Role.CHALLENGER: {one.version for one in OTHERS},
@@ -152,8 +153,8 @@ def test_in_a_split_only_one_that_has_passed_the_gate_stakes(paper: bool, refuse
     challenger = TargetModel(constant_text(math.log(1.5)), card(Target.MONEYLINE), "2", paper=paper)
     game = next(one for one in IDS if assigned(one, "trial", 0.5) is Role.CHALLENGER)
     task = game_tasks(QUOTED)[-1]._replace(game_id=game)
-    scorer = Scorer(settings_of("split"), tilted(math.log(1.5)), [challenger])
-    _, stakes = said(scorer([task]).messages)
+    desk = Desk(settings_of("split"), tilted(math.log(1.5)), [challenger])
+    _, stakes = said(desk([task]))
     (stake,) = (one for one in stakes if one.market.value == "moneyline")
     assert stake.model_version == challenger.version
     assert (Refusal.UNPROMOTED_MODEL in stake.refusals) is refused

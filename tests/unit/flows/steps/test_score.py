@@ -41,10 +41,14 @@ Messages = tuple[list[Prediction], list[Stake]]
 class Desk:
     """Scorer and allocator of one bankroll, as the flow joins them."""
 
-    def __init__(self, staking: StakingSettings, boosters: list[TargetModel]) -> None:
-        settings = Settings(staking=staking)
-        self.scorer = Scorer(settings, boosters)
-        self._rules = AllocateRules.of(settings, staking)
+    def __init__(
+        self,
+        settings: Settings,
+        boosters: list[TargetModel],
+        challengers: Sequence[TargetModel] = (),
+    ) -> None:
+        self.scorer = Scorer(settings, boosters, challengers)
+        self._rules = AllocateRules.of(settings, settings.staking)
 
     def __call__(self, tasks: Sequence[ToScore]) -> list[Outgoing]:
         scored = self.scorer(tasks)
@@ -52,7 +56,7 @@ class Desk:
 
 
 def scorer(staking: StakingSettings = LENIENT, boosters: list[TargetModel] | None = None) -> Desk:
-    return Desk(staking, boosters or models())
+    return Desk(Settings(staking=staking), boosters or models())
 
 
 def game_tasks(events: Sequence[Event]) -> list[ToScore]:
