@@ -19,10 +19,6 @@ Cash = Annotated[Decimal, Field(max_digits=20, decimal_places=8)]
 
 ALL_BANKROLLS = "*"
 
-PAPER_STAKE = ":paper"
-"""How ids of stakes end that must not be bet for real (docs/models.md). The id tells, whether the
-stake itself is read before the bet, after it, or never."""
-
 
 class Terms(StrEnum):
     """What a moneyline bet asks of the starting pitchers; where one it asks for does not start,

@@ -149,6 +149,11 @@ class Refusal(StrEnum):
     UNPROVEN = "unproven"
 
 
+PAPER_STAKE = ":paper"
+"""How ids of stakes end that must not be bet for real. The id tells, whether the stake itself is
+read before the bet, after it, or never."""
+
+
 class Stake(Tried):
     """The whole position wanted in one market of one game, or why none.
 

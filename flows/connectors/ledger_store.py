@@ -28,7 +28,12 @@ from schemas.time import from_us, to_us
 LOCK = 0x57EA_3121
 """Of all advisory locks in the database, those of whoever keeps the ledger of some topics."""
 _ZERO = Decimal(0)
-DOWN: tuple[type[BaseException], ...] = (psycopg.OperationalError, psycopg.InterfaceError)
+DOWN: tuple[type[BaseException], ...] = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    # A session that was cut off for waiting too long, or a server that only reads for now.
+    psycopg.InternalError,
+)
 """What waiting may mend."""
 REFUSED: tuple[type[BaseException], ...] = (psycopg.DataError, psycopg.IntegrityError)
 """What is wrong with a fact, not with the server."""

@@ -16,8 +16,8 @@ from flows.steps.records import Outgoing
 from models.staking.allocation import Pick, Sized, size
 from models.staking.candidate import Candidate, Priced
 from models.staking.guards import account_refusals
-from schemas.bets import PAPER_STAKE, BankrollUpdate
-from schemas.decisions import Refusal, Stake
+from schemas.bets import BankrollUpdate
+from schemas.decisions import PAPER_STAKE, Refusal, Stake
 from schemas.settings import Settings, StakingSettings
 from schemas.time import US_PER_MINUTE
 from schemas.topics import Topic
@@ -257,7 +257,7 @@ class AllocateStep:
             role=one.part.role,
             experiment=one.part.experiment,
             share=one.part.share,
-            stake_id=stake_id + PAPER_STAKE if one.paper else stake_id,
+            stake_id=f"{stake_id}{PAPER_STAKE}" if one.paper else stake_id,
             market=one.market,
             model_version=one.model_version,
             bankroll=self._staking.name,

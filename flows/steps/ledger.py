@@ -23,8 +23,8 @@ from flows.steps.decode import (
 )
 from flows.steps.records import Outgoing, Record
 from models.staking.ledger import Account, Transaction, bet, reserved, settled
-from schemas.bets import PAPER_STAKE, BankrollUpdate, Bet, Fill, Settlement
-from schemas.decisions import Stake
+from schemas.bets import BankrollUpdate, Bet, Fill, Settlement
+from schemas.decisions import PAPER_STAKE, Stake
 from schemas.errors import RejectedEvent
 from schemas.markets import Market
 from schemas.topics import Topic

@@ -28,8 +28,8 @@ from models.settlement.grading import grade, grade_without_result
 from models.settlement.record import settlement
 from models.settlement.rules import Rules
 from models.settlement.tables import Tables
-from schemas.bets import PAPER_STAKE, ClosingValue, Fill, Settlement
-from schemas.decisions import Stake
+from schemas.bets import ClosingValue, Fill, Settlement
+from schemas.decisions import PAPER_STAKE, Stake
 from schemas.errors import OtherSnapshot, RejectedEvent
 from schemas.events import Event, GameResult, GameUpdate, LineMovement
 from schemas.markets import GameStatus

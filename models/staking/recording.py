@@ -4,7 +4,8 @@ from hashlib import sha256
 
 from pydantic import ValidationError
 
-from schemas.bets import PAPER_STAKE, Fill
+from schemas.bets import Fill
+from schemas.decisions import PAPER_STAKE
 from schemas.events import day_of
 from schemas.settings import Settings
 from schemas.time import US_PER_SECOND

@@ -33,7 +33,7 @@ def course() -> tuple[list[Sent], Decimal]:
     said: list[Any] = []
     won = Decimal(0)
     for number in range(BETS):
-        of = {"game_id": f"mlb-2026-07-{20 + number % 3}-BOS-NYY-{number % 10}"}
+        of: dict[str, Any] = {"game_id": f"mlb-2026-07-{20 + number % 3}-BOS-NYY-{number % 10}"}
         name = f"f{number}"
         said += [
             stake(number + 1, amount=dice.randrange(200) * 1.0, stake_id=f"k{number}", **of)

@@ -193,7 +193,7 @@ def test_paper_and_real_stay_apart(site: Site, database: str) -> None:
     bankroll(site, "open", "ghost", "--paper")
     for name in ("main", "ghost"):
         bankroll(site, "deposit", name, "100")
-    advice = {"amount": 20.0, "paper": True, "stake_id": "k:paper"}
+    advice: dict[str, Any] = {"amount": 20.0, "paper": True, "stake_id": "k:paper"}
     tell(
         site,
         stake(1, **advice),

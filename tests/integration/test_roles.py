@@ -13,7 +13,8 @@ def login(postgres: PostgresServer, database: str, group: str) -> str:
     """DSN of a user who is in the group alone."""
     user = f"one_of_{group}"
     with psycopg.connect(database, autocommit=True) as admin:
-        if not admin.execute("SELECT FROM pg_roles WHERE rolname = %s", (user,)).fetchone():
+        found = admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (user,)).fetchone()
+        if found is None:
             make = sql.SQL("CREATE USER {} PASSWORD 'x' IN ROLE {}")
             admin.execute(make.format(sql.Identifier(user), sql.Identifier(group)))
     name = database.rpartition("/")[2]
@@ -87,7 +88,7 @@ def test_a_writer_keeps_the_ledger(postgres: PostgresServer, database: str) -> N
 
     from flows.connectors.ledger_store import LedgerStore
     from flows.connectors.topic_reader import Lane
-    from flows.steps.ledger import Taken
+    from flows.steps.ledger import Said, Taken
     from flows.steps.records import Record
     from models.staking.ledger import deposited
     from schemas.settings import PostgresSettings
@@ -100,7 +101,8 @@ def test_a_writer_keeps_the_ledger(postgres: PostgresServer, database: str) -> N
         now_us = samples.at(60)
         assert store.open_bankroll("main", "USD", False, now_us)
         store.book(deposited("main", "d", Decimal(100), now_us), now_us)
-        said = [samples.stake(1, amount=20.0), samples.fill(10), samples.settlement("unknown")]
+        said: list[Said] = [samples.stake(1, amount=20.0), samples.fill(10)]
+        said.append(samples.settlement("unknown"))
         taken = [Taken(one, Record(Topic.FILLS, 0, 0, 0, None, b"", None)) for one in said]
         store.follow(taken, {}, {Lane("x.fills", 0): 3}, now_us, lambda letters: None)
         store.follow([], {Lane("x.fills", 0): 3}, {Lane("x.fills", 0): 4}, now_us, lambda _: None)

@@ -104,7 +104,7 @@ def test_advice_bet_won_and_corrected() -> None:
 def test_told_again_nothing_moves() -> None:
     bet = fill(10)
     won = settlement(bet.fill_id, settlement_id="s1")
-    course = [stake(1, amount=30.0), stake(2, amount=50.0), bet, won, lost(won)]
+    course: list[Said] = [stake(1, amount=30.0), stake(2, amount=50.0), bet, won, lost(won)]
     once, often = books(), books()
     assert follow(once, *course) == []
     for _ in range(3):
