@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 # Values only, for --help: the packages behind them are imported when a command runs.
-from schemas.bets import Fill, Terms
 from schemas.markets import Market, Side
 
 if TYPE_CHECKING:
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from flows.connectors.ledger_store import LedgerStore
     from flows.steps.ledger import Fact, Told
     from models.staking.ledger import Transaction
+    from schemas.bets import Fill
     from schemas.settings import Settings
 
 app = typer.Typer(
@@ -148,7 +148,9 @@ def fill(
     ] = None,
     stake_id: Annotated[str | None, typer.Option(help="Of the advice that it follows.")] = None,
     at: Annotated[str | None, typer.Option(help="When, ISO 8601 with zone. Default: now.")] = None,
-    terms: Annotated[Terms, typer.Option(help="What it asks of the pitchers.")] = Terms.ACTION,
+    terms: Annotated[
+        str, typer.Option(help="Of pitchers: action, listed, listed_home or listed_away.")
+    ] = "action",
     home_starter: Annotated[str | None, typer.Option(help="Listed, for such terms.")] = None,
     away_starter: Annotated[str | None, typer.Option(help="Listed, for such terms.")] = None,
     own: Own = None,
@@ -159,6 +161,7 @@ def fill(
 
     from models.odds.convert import read
     from models.staking.recording import content_id, fill_id_of, first_wrong, why_not
+    from schemas.bets import Fill
     from schemas.errors import ConfigError
 
     settings, now_us = _settings(), _now_us()
@@ -197,7 +200,7 @@ def fill(
     print(f"recorded {made.fill_id}")
 
 
-def _send_fill(made: Fill, settings: "Settings") -> None:
+def _send_fill(made: "Fill", settings: "Settings") -> None:
     from flows.connectors.kafka import ConfirmedProducer
     from flows.connectors.topics import ensure_topics
     from flows.steps.records import Outgoing
