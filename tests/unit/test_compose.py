@@ -14,7 +14,17 @@ from schemas.settings import Settings
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text()
 ENV = example((ROOT / ".env.example").read_text())
-OURS = ("score", "ingest", "archive", "train", "curate", "monitor", "api")
+OURS = (
+    "score",
+    "ingest",
+    "archive",
+    "train",
+    "curate",
+    "settle",
+    "ledger",
+    "monitor",
+    "api",
+)
 
 
 def test_the_file_is_valid() -> None:
@@ -61,6 +71,8 @@ def test_every_service_has_limits_and_every_server_a_health_check() -> None:
     assert {name for name, service in services.items() if "healthcheck" not in service} == {
         "score",
         "curate",
+        "settle",
+        "ledger",
         "monitor",
         "ingest",
         "archive",
