@@ -1,7 +1,7 @@
 """One run that nothing disturbs, against which the disturbed ones are held."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,39 +16,50 @@ DAYS = ("2026-04-09", "2026-04-10")
 
 @dataclass(frozen=True)
 class Steady:
-    """Two days of games, and what is decided about them when all goes well."""
+    """Games of some days, and what is decided about them when all goes well."""
 
     records: list[Sent]
     decisions: Decisions
 
-    def of_day(self, day: str) -> "Steady":
-        """The part about the games of one day."""
-        return Steady(
-            [one for one in self.records if one.key is not None and day in one.key.decode()],
-            {name: value for name, value in self.decisions.items() if day in name},
-        )
+
+Undisturbed = Callable[..., Steady]
 
 
 @pytest.fixture(scope="session")
-def steady(
+def undisturbed(
     kafka: KafkaBroker,
     redis_url: str,
     trained: Trained,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Steady:
-    records = [
-        one
-        for one in sent(read_archive(trained.archive))
-        if one.key is not None and any(day in one.key.decode() for day in DAYS)
-    ]
-    with Site(trained, kafka.bootstrap, redis_url, tmp_path_factory.mktemp("steady")) as site:
-        site.create()
-        site.send(records)
-        site.run_to_end()
-        assert site.letters() == []
-        decisions = site.decisions()
-    assert len(decisions) > len(records)
-    return Steady(records, decisions)
+) -> Undisturbed:
+    """Runs some days alone: stakes of one day rest on the other day's games too."""
+
+    def run(*days: str) -> Steady:
+        records = [
+            one
+            for one in sent(read_archive(trained.archive))
+            if one.key is not None and any(day in one.key.decode() for day in days)
+        ]
+        with Site(trained, kafka.bootstrap, redis_url, tmp_path_factory.mktemp("steady")) as site:
+            site.create()
+            site.send(records)
+            site.run_to_end()
+            assert site.letters() == []
+            decisions = site.decisions()
+        assert len(decisions) > len(records)
+        return Steady(records, decisions)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def steady(undisturbed: Undisturbed) -> Steady:
+    return undisturbed(*DAYS)
+
+
+@pytest.fixture(scope="session")
+def last_day(undisturbed: Undisturbed) -> Steady:
+    return undisturbed(DAYS[-1])
 
 
 @pytest.fixture
@@ -69,8 +80,8 @@ def without_offsets(decisions: Decisions) -> dict[str, dict[str, object]]:
     return found
 
 
-def assert_same(ours: Decisions, steady: Decisions) -> None:
-    """By id and by byte, and short when it fails."""
+def assert_same(ours: Mapping[str, object], steady: Mapping[str, object]) -> None:
+    """By id and by value, and short when it fails: pytest would compare for minutes."""
     missing, extra = steady.keys() - ours.keys(), ours.keys() - steady.keys()
     other = [name for name in steady.keys() & ours.keys() if steady[name] != ours[name]]
     first = {

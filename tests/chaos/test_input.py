@@ -7,16 +7,16 @@ from pathlib import Path
 
 from deploy.stack.kafka import KafkaBroker
 from schemas.topics import Topic
-from tests.chaos.conftest import DAYS, Steady, without_offsets
+from tests.chaos.conftest import Steady, assert_same, without_offsets
 from tests.chaos.hostile import SPOILS, Hostile, spoil
 from tests.system import Sent, Site, Trained
 
 GOOD = 1_000
 
 
-def first_of_two_games(steady: Steady) -> list[Sent]:
+def first_of_two_games(last_day: Steady) -> list[Sent]:
     """The first thousand events of two games, in the order of time."""
-    day = steady.of_day(DAYS[-1]).records
+    day = last_day.records
     games = sorted({one.key for one in day if one.key is not None})[:2]
     found = [one for one in day if one.key in games][:GOOD]
     assert len(found) == GOOD
@@ -42,9 +42,9 @@ def interleaved(good: list[Sent]) -> tuple[list[Sent], list[Hostile]]:
 
 
 def test_hostile_events_are_kept_whole_and_change_nothing(
-    kafka: KafkaBroker, redis_url: str, trained: Trained, tmp_path: Path, steady: Steady
+    kafka: KafkaBroker, redis_url: str, trained: Trained, tmp_path: Path, last_day: Steady
 ) -> None:
-    good = first_of_two_games(steady)
+    good = first_of_two_games(last_day)
     mixed, hostile = interleaved(good)
     with Site(trained, kafka.bootstrap, redis_url, tmp_path) as alone:
         alone.create()
@@ -59,7 +59,7 @@ def test_hostile_events_are_kept_whole_and_change_nothing(
         site.run_to_end()
         letters = {(one["topic"], one["partition"], one["offset"]): one for one in site.letters()}
         ours = site.decisions()
-    assert without_offsets(ours) == without_offsets(expected)
+    assert_same(without_offsets(ours), without_offsets(expected))
 
     assert len(letters) == len(hostile) == GOOD
     wrong = []
@@ -77,19 +77,18 @@ def test_hostile_events_are_kept_whole_and_change_nothing(
     assert len(SPOILS) < GOOD / 10, "every kind came up many times"
 
 
-def test_everything_sent_three_times_is_decided_once(site: Site, steady: Steady) -> None:
+def test_everything_sent_three_times_is_decided_once(site: Site, last_day: Steady) -> None:
     """Each twice in a row, as a producer without idempotence does; then the whole day anew."""
-    day = steady.of_day(DAYS[-1])
-    twice = [one for one in day.records for _ in range(2)]
+    twice = [one for one in last_day.records for _ in range(2)]
     site.batch = 10_000
     site.send(twice)
-    site.send(day.records)
+    site.send(last_day.records)
     site.run_to_end()
-    assert without_offsets(site.decisions()) == without_offsets(day.decisions)
+    assert_same(without_offsets(site.decisions()), without_offsets(last_day.decisions))
     letters = site.letters()
-    print(f"{len(day.records)} events three times, {len(letters)} too late the third time")
+    print(f"{len(last_day.records)} events three times, {len(letters)} too late the third time")
     assert {letter["reason"] for letter in letters} <= {"too_late"}
-    assert len(letters) < len(day.records)
-    sent = {one.value for one in day.records}
+    assert len(letters) < len(last_day.records)
+    sent = {one.value for one in last_day.records}
     assert all(b64decode(letter["value_base64"]) in sent for letter in letters)
     assert len({json.dumps(letter, sort_keys=True) for letter in letters}) == len(letters)

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from schemas.topics import Topic
-from tests.chaos.conftest import DAYS, Steady
+from tests.chaos.conftest import Steady
 from tests.system import SLOW, Lag, Sent, Site, count_of, identity, steamline
 
 
@@ -23,9 +23,9 @@ def muddled(records: list[Sent], dice: random.Random) -> list[Sent]:
 
 
 @pytest.fixture
-def disturbed(site: Site, steady: Steady) -> Site:
+def disturbed(site: Site, last_day: Steady) -> Site:
     """A day scored by a worker that was killed twice."""
-    site.send(muddled(steady.of_day(DAYS[-1]).records, random.Random(20_260_410)))
+    site.send(muddled(last_day.records, random.Random(20_260_410)))
     count = count_of(site)
     with Lag(site) as lag:
         for _ in range(2):

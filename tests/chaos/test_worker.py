@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 
-from tests.chaos.conftest import DAYS, Steady, assert_same, without_offsets
+from tests.chaos.conftest import Steady, assert_same, without_offsets
 from tests.system import SLOW, Lag, Site, count_of
 
 KILLS = 4
@@ -65,21 +65,21 @@ def test_asked_to_stop_it_drains_and_goes_on_later(site: Site, steady: Steady) -
     assert count() == len(steady.decisions), "a clean stop leaves nothing to be done twice"
 
 
-def test_killed_while_starting_it_starts_again(site: Site, steady: Steady) -> None:
+def test_killed_while_starting_it_starts_again(site: Site, last_day: Steady) -> None:
     dice = random.Random(7)
-    day = steady.of_day(DAYS[-1])
-    site.send(day.records)
+    site.send(last_day.records)
     for _ in range(3):
         worker = site.worker()
         time.sleep(dice.uniform(0.2, 3.0))  # wherever it is by then
         worker.kill()
     site.run_to_end()
-    assert without_offsets(site.decisions()) == without_offsets(day.decisions)
+    assert_same(without_offsets(site.decisions()), without_offsets(last_day.decisions))
 
 
-def test_killed_while_making_its_recovery_store_it_starts_again(site: Site, steady: Steady) -> None:
-    day = steady.of_day(DAYS[-1])
-    site.send(day.records)
+def test_killed_while_making_its_recovery_store_it_starts_again(
+    site: Site, last_day: Steady
+) -> None:
+    site.send(last_day.records)
     # SQLite makes the file first and its tables after: a kill in between, as an accomplice does it.
     script = f"""
 import os, signal, flows.worker
@@ -95,4 +95,4 @@ flows.worker.run(None, Path({str(site.recovery)!r}))
     died = subprocess.run([sys.executable, "-c", script], env=site.env, check=False)
     assert died.returncode == -signal.SIGKILL
     site.run_to_end()
-    assert without_offsets(site.decisions()) == without_offsets(day.decisions)
+    assert_same(without_offsets(site.decisions()), without_offsets(last_day.decisions))
