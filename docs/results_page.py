@@ -39,6 +39,8 @@ Starters are left out of these archives: the files name them in hindsight.
 
 This page is generated on a machine that has the data: `python -m docs.results_page ARCHIVE...`;
 the first table alone: `steamline model evaluate --archive A --archive B`.
+What stakes on such models would have come to in a whole season: -2.13 % (-9.06 to +4.80) of what
+was staked, and -1.36 % (-1.83 to -0.91) against the close ([backtest](backtest.md#a-whole-season)).
 """
 
 

@@ -14,7 +14,7 @@ from models.evaluation.tear_charts import chart, drawn, parts_chart, picture
 from models.evaluation.tear_sheet import TearSheet, Yield, tally
 from schemas.time import from_us
 
-_COLUMNS = 150
+_COLUMNS = 125
 """Characters that a line of the picture holds."""
 
 
