@@ -25,17 +25,20 @@ export STEAMLINE_DATA := $(abspath ../shared/data)
 endif
 endif
 
-.PHONY: help demo test check bench up down docs lock setup tools
+.PHONY: help demo test test-long check bench up down docs lock setup tools
 
 help:
-	@echo "make demo | test | check | bench | up | down | docs | lock    (ARGS=... is passed on)"
+	@echo "make demo | test | test-long | check | bench | up | down | docs | lock    (ARGS=... is passed on)"
 
 demo: $(READY)
 	@$(BIN)/steamline demo $(ARGS)
 
 test: $(READY) tools
 	@# By file, so that what a file sets up is set up once. Most of the time servers are waited for.
-	@$(BIN)/python -m pytest -rs -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -rs -n 2 --dist loadfile -m "not long" $(ARGS)
+
+test-long: $(READY) tools
+	@$(BIN)/python -m pytest -rs -n 2 --dist loadfile -m long $(ARGS)
 
 check: $(READY)
 	@$(BIN)/ruff check .

@@ -77,7 +77,9 @@ def test_killed_at_ten_random_moments(site: Site, trained: Trained, database: st
     assert_whole(site, database, total)
 
 
-@pytest.mark.parametrize(("end", "seconds"), [("stop", 60), ("kill", 3)])
+@pytest.mark.parametrize(
+    ("end", "seconds"), [pytest.param("stop", 60, marks=pytest.mark.long), ("kill", 3)]
+)
 def test_postgres_goes_and_comes_back(
     site: Site, trained: Trained, server_home: Path, end: str, seconds: int
 ) -> None:

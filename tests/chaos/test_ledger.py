@@ -21,6 +21,8 @@ from tests.integration.test_ledger import balances, bankroll, ledger, money, sum
 from tests.samples import fill, settlement, stake
 from tests.system import SLOW, SLOW_BATCH, Sent, Site
 
+pytestmark = pytest.mark.long
+
 BETS = 120
 KILLS = 6
 PAID = {Outcome.WIN: "19.00", Outcome.LOSS: "0", Outcome.PUSH: "10.00", Outcome.HALF_WIN: "14.50"}

@@ -19,6 +19,8 @@ from tests.bets import season, sent
 from tests.chaos.conftest import assert_same
 from tests.system import Child, Decisions, Lag, Site
 
+pytestmark = pytest.mark.long
+
 GAMES, KILLS = 18, 3
 PAPER = {
     "STEAMLINE_BANKROLLS": '[{"name": "main"}, {"name": "ghost"}]',

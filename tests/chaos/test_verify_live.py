@@ -11,6 +11,8 @@ from schemas.topics import Topic
 from tests.chaos.conftest import Steady
 from tests.system import SLOW, Lag, Sent, Site, count_of, identity, steamline
 
+pytestmark = pytest.mark.long
+
 
 def muddled(records: list[Sent], dice: random.Random) -> list[Sent]:
     """One in ten comes late, by up to 30 records, and one in twenty comes again."""

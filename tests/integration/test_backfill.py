@@ -18,6 +18,8 @@ from tests.curated import in_tables
 from tests.past import END, GAME, HISTORY, LOOKS, SNAPSHOTS, START, past
 from tests.polled import SAID, Polled
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def server() -> Iterator[Answering]:

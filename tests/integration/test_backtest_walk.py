@@ -14,6 +14,8 @@ from flows.walked import walked_models
 from schemas.settings import Settings, SettlementSettings, StakingSettings
 from schemas.time import US_PER_DAY, US_PER_HOUR
 
+pytestmark = pytest.mark.long
+
 SETTINGS = settings_of(
     Settings(
         staking=StakingSettings(min_completeness=0.0, min_edge=0.0),

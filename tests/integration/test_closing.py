@@ -15,6 +15,8 @@ from schemas.events import GameUpdate, LineMovement
 from schemas.settings import ScoreSettings, Settings
 from schemas.topics import CONTRACTS, Topic
 
+pytestmark = pytest.mark.long
+
 # The evaluation asks what was fresh at the last event before first pitch, the board at first pitch
 # itself, so that what nobody has confirmed for long is no close: where all is fresh, both agree.
 SETTINGS = Settings(score=ScoreSettings(stale_minutes=100_000.0))

@@ -29,6 +29,8 @@ from tests.integration.test_registry import registry_of
 from tests.system import Decisions, Lag, Sent, Site, Trained, sent
 from tests.unit.boosters import card, varied_text
 
+pytestmark = pytest.mark.long
+
 DAY = "2026-04-09"
 TRIED = (Target.MONEYLINE, Target.TOTAL, Target.RUNS)
 PART = ("role", "experiment", "share", "prediction_id", "stake_id")

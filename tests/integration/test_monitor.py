@@ -35,6 +35,8 @@ from tests.system import Sent, content, read_topic, steamline
 from tests.unit.boosters import keep, varied_text
 from tests.unit.flows.drifted import DAYS, SETTINGS, all_days, models, recent, write
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -25,6 +25,8 @@ from schemas.settings import PostgresSettings, Settings
 from schemas.topics import Topic
 from tests import samples
 
+pytestmark = pytest.mark.long
+
 SETTINGS = Settings()
 
 
