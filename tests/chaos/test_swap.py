@@ -106,6 +106,7 @@ def test_champions_change_under_load_and_nothing_is_lost_or_mixed(
     site.send(steady.records)
     worker = site.worker(**SLOW, **QUICK)
     count = count_of(site)
+    step = len(steady.decisions) // (3 * SWAPS)
     worker.wait_for(lambda: count() > 0, "a decision")
     for swap in range(SWAPS):
         sets.crown(sets.first if swap % 2 else sets.second)
@@ -115,7 +116,7 @@ def test_champions_change_under_load_and_nothing_is_lost_or_mixed(
             "a swap",
         )
         before = count()
-        worker.wait_for(lambda before=before: count() > before + 1_000, "decisions after it")  # type: ignore[misc]
+        worker.wait_for(lambda before=before: count() > before + step, "decisions after it")  # type: ignore[misc]
     with Lag(site) as lag:
         assert lag.behind() > 0, "all was over before the last swap"
         worker.wait_for(lambda: lag.behind() == 0, "all input scored", 120)
@@ -128,7 +129,8 @@ def test_champions_change_under_load_and_nothing_is_lost_or_mixed(
     mixed = [
         name
         for name, value in ours.items()
-        if not name.startswith("alerts/") and undisturbed.get(name) != value
+        # A stake is said when it changes, and rests on what other games' models say at the moment.
+        if name.startswith("predictions/") and undisturbed.get(name) != value
     ]
     assert mixed == [], "0 mixed"
     used = {target: {of for (_, _, t), of in by.items() if t == target} for target in Target}
