@@ -31,9 +31,6 @@ FindModel = Callable[[Target, str], TargetModel | None]
 """By target and version as messages name it; none where it is gone."""
 
 _RANK = {topic: rank for rank, topic in enumerate(INPUTS)}
-_BY_SIZING = frozenset(
-    (Refusal.LIMIT, Refusal.BOOK_LIMIT, Refusal.OUTWEIGHED, Refusal.BELOW_MINIMUM, Refusal.UNPROVEN)
-)
 
 
 class Recorded(NamedTuple):
@@ -126,15 +123,15 @@ class LiveCheck:
                 self.found.differ(f"{one.prediction_id}: its events make {where}")
             return
         try:
-            made = {
-                one.message_id: Prediction.model_validate_json(one.value)
-                for one in scorer.predict([task])
-            }
-            (numbered,) = scorer.price([task])
+            scored = scorer([task])
         except ModelRefused as bad:
             for one in said:
                 self.found.differ(f"{one.prediction_id}: {bad}")
             return
+        made = {
+            one.message_id: Prediction.model_validate_json(one.value) for one in scored.messages
+        }
+        (numbered,) = scored.news
         assert isinstance(numbered.what, Priced)
         if not said[0].shadow:
             self.priced[history.game_id, position] = numbered.what

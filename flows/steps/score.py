@@ -168,17 +168,6 @@ class Scorer:
             for index, row in enumerate(looked.priced)
         ]
 
-    def predict(self, tasks: Sequence[ToScore]) -> list[Outgoing]:
-        """The predictions of a call alone."""
-        looked = self._look(tasks)
-        return [
-            one
-            for index, row in enumerate(looked.priced)
-            for one in self._predictions(
-                looked, index, self._quotes(looked.view, index, row.outcomes)
-            )
-        ]
-
     def _look(self, tasks: Sequence[ToScore]) -> _Looked:
         rows = np.frombuffer(b"".join(task.record for task in tasks), GAME)
         view = self._features.view(rows)

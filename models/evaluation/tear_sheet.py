@@ -22,7 +22,6 @@ from models.features.arrays import Array
 EDGE_BANDS = (0.0, 0.02, 0.04, 0.06, 0.10, math.inf)
 """Of the edge at the price taken, by the model."""
 CALIBRATION_BINS = 8
-NOWHERE = Interval(float("nan"), float("nan"))
 
 
 class Yield(NamedTuple):
