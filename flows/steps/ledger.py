@@ -22,7 +22,15 @@ from flows.steps.decode import (
     plausible,
 )
 from flows.steps.records import Outgoing, Record
-from models.staking.ledger import Account, Transaction, bet, reserved, settled
+from models.staking.ledger import (
+    Account,
+    Transaction,
+    after,
+    balance_of,
+    bet,
+    reserved,
+    settled,
+)
 from schemas.bets import BankrollUpdate, Bet, Fill, Settlement
 from schemas.decisions import PAPER_STAKE, Stake
 from schemas.errors import RejectedEvent
@@ -33,8 +41,6 @@ LEDGER_INPUTS: tuple[Topic, ...] = (Topic.STAKES, Topic.FILLS, Topic.SETTLEMENTS
 
 SOURCE = "ledger"
 
-OWNERS = (Account.FREE, Account.RESERVED, Account.OPEN)
-"""Never below zero; together they are the balance."""
 NO_MONEY = "no money"
 """How `Fact.why` begins where only money is missing: then the bankroll is stopped."""
 LARGEST = 1_000_000_000
@@ -96,8 +102,7 @@ class Kept:
 
     @property
     def balance(self) -> Decimal:
-        """Open bets at cost."""
-        return sum((self.money[one] for one in OWNERS), _ZERO)
+        return balance_of(self.money)
 
 
 class Told(NamedTuple):
@@ -218,10 +223,10 @@ class Books:
     def move(self, transaction: Transaction) -> bool:
         """False, and nothing is moved, where an account of the owner's would fall below zero."""
         money = self.kept[transaction.bankroll].money
-        after = {one: money[one] + amount for one, amount in transaction.entries.items()}
-        if any(amount < 0 for one, amount in after.items() if one in OWNERS):
+        moved = after(money, transaction)
+        if moved is None:
             return False
-        money.update(after)
+        money.update(moved)
         self.booked.append(transaction)
         return True
 

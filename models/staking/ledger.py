@@ -9,6 +9,7 @@ Entries of a transaction sum to zero. That no account of the owner's falls below
 whoever books them: here nothing is known of other transactions.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -21,6 +22,10 @@ class Account(StrEnum):
     RESERVED = "reserved"
     OPEN = "open"
     OUTSIDE = "outside"
+
+
+OWN = (Account.FREE, Account.RESERVED, Account.OPEN)
+"""The owner's: never below zero; together they are the balance."""
 
 
 class Kind(StrEnum):
@@ -52,6 +57,17 @@ class Transaction:
     def __post_init__(self) -> None:
         assert sum(self.entries.values()) == 0, self
         assert all(self.entries.values()), self
+
+
+def balance_of(money: Mapping[Account, Decimal]) -> Decimal:
+    """What stakes are shares of: open bets count at cost."""
+    return sum((money[one] for one in OWN), Decimal(0))
+
+
+def after(money: Mapping[Account, Decimal], change: Transaction) -> dict[Account, Decimal] | None:
+    """The accounts that it moves; none where the owner has not got that much."""
+    moved = {one: money[one] + amount for one, amount in change.entries.items()}
+    return None if any(moved.get(one, 0) < 0 for one in OWN) else moved
 
 
 def _moved(**amounts: Decimal) -> dict[Account, Decimal]:

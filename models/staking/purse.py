@@ -2,9 +2,7 @@
 
 from decimal import Decimal
 
-from models.staking.ledger import Account, Transaction
-
-_OWN = (Account.FREE, Account.RESERVED, Account.OPEN)
+from models.staking.ledger import Account, Transaction, after, balance_of
 
 
 class Purse:
@@ -19,19 +17,15 @@ class Purse:
 
     @property
     def balance(self) -> Decimal:
-        """What stakes are shares of: open bets count at cost."""
-        return sum((self._accounts[one] for one in _OWN), Decimal(0))
+        return balance_of(self._accounts)
 
     def book(self, transaction: Transaction) -> bool:
         """False, and nothing is booked, where the owner has not got that much."""
         if transaction.transaction_id in self._booked:
             return True
-        after = {
-            account: self._accounts[account] + moved
-            for account, moved in transaction.entries.items()
-        }
-        if any(after.get(account, Decimal(0)) < 0 for account in _OWN):
+        moved = after(self._accounts, transaction)
+        if moved is None:
             return False
-        self._accounts |= after
+        self._accounts |= moved
         self._booked.add(transaction.transaction_id)
         return True
