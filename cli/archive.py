@@ -74,13 +74,10 @@ def _meter(settings: "ArchiveSettings") -> Any:
     """Metrics on the port that is set; none where none is."""
     if settings.metrics_port is None:
         return None
-    import logging
-
     from flows.connectors.archive_metrics import ArchiveMetrics
 
     metrics = ArchiveMetrics()
-    port = metrics.serve(settings.metrics_host, settings.metrics_port)
-    logging.getLogger(__name__).info("metrics: http://%s:%d/metrics", settings.metrics_host, port)
+    metrics.serve(settings.metrics_host, settings.metrics_port)
     return metrics
 
 

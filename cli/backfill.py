@@ -41,11 +41,10 @@ def backfill(
     import json
     import signal
     import sys
-    import time
 
     from cli.ingest import print_summary
     from cli.moments import moment
-    from cli.service import asked_to_stop, log_times
+    from cli.service import asked_to_stop, log_times, wall_clock_us
     from deploy.stack import resolve
     from flows.backfill import Backfill, of_past
     from flows.connectors.kafka import SCORE_GROUP, ConfirmedProducer
@@ -60,16 +59,13 @@ def backfill(
     from schemas.time import US_PER_DAY, US_PER_MINUTE, to_us
     from schemas.topics import Topic
 
-    def now_us() -> int:
-        return time.time_ns() // 1_000
-
     log_times()
     if from_ is not None and record is not None:
         raise ConfigError("--from", "does not go with --record", "Give one of them")
     asked = Range(to_us(moment("START", start)), to_us(moment("END", end)), every * US_PER_MINUTE)
     if not 0 < asked.end_us - asked.start_us <= MOST_DAYS * US_PER_DAY:
         raise ConfigError("END", f"is not within {MOST_DAYS} days after START", "Ask in parts")
-    if asked.end_us > now_us():
+    if asked.end_us > wall_clock_us():
         raise ConfigError("END", "is not over yet", "`steamline ingest` polls what is now")
     settings = resolve(Settings.read())
     found = of_past(sources(settings, frozenset(source or ()), played=from_ is not None))
@@ -92,7 +88,9 @@ def backfill(
         if asked_to.is_set():
             stop.set()
         folder = from_ or record
-        work = Backfill(ingest, settings, asked, now_us, stop, folder, offline=from_ is not None)
+        work = Backfill(
+            ingest, settings, asked, wall_clock_us, stop, folder, offline=from_ is not None
+        )
         there = recent_events(settings.kafka, SAID, asked.start_us - LOOKBACK_US)
         return await work.run(lambda: Past(ingest, asked, there), budget)
 

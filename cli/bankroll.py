@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.service import wall_clock_us
+
 # Values only, for --help: the packages behind them are imported when a command runs.
 from schemas.markets import Market, Side
 
@@ -57,7 +59,7 @@ def open_(
             f"{name} is {'real' if paper else 'paper'} by STEAMLINE_PAPER_BANKROLLS",
             "Paper and real money never meet in one bankroll",
         )
-    now_us = _now_us()
+    now_us = wall_clock_us()
 
     def make(store: "LedgerStore") -> "tuple[list[Told], list[Fact]]":
         store.open_bankroll(name, currency, paper, now_us)
@@ -72,7 +74,7 @@ def deposit(name: Name, amount: Amount, own: Own = None) -> None:
     """Money that was brought to the books."""
     from models.staking.ledger import deposited
 
-    cash, now_us = _cash(amount), _now_us()
+    cash, now_us = _cash(amount), wall_clock_us()
     _book(name, deposited(name, f"deposit:{name}:{own or now_us}", cash, now_us))
 
 
@@ -81,7 +83,7 @@ def withdraw(name: Name, amount: Amount, own: Own = None) -> None:
     """Money that was taken out; no more than is free."""
     from models.staking.ledger import deposited
 
-    cash, now_us = _cash(amount), _now_us()
+    cash, now_us = _cash(amount), wall_clock_us()
     _book(name, deposited(name, f"withdrawal:{name}:{own or now_us}", -cash, now_us))
 
 
@@ -98,7 +100,7 @@ def adjust(
 
     if not 0 < len(reason) <= 500:
         raise ConfigError("--reason", "must have 1 to 500 characters", "Say why in a sentence")
-    cash, now_us = _cash(amount, signed=True), _now_us()
+    cash, now_us = _cash(amount, signed=True), wall_clock_us()
     _book(name, adjusted(name, f"adjustment:{name}:{own or now_us}", cash, now_us, reason))
 
 
@@ -164,7 +166,7 @@ def fill(
     from schemas.bets import Fill
     from schemas.errors import ConfigError
 
-    settings, now_us = _settings(), _now_us()
+    settings, now_us = _settings(), wall_clock_us()
     try:
         decimal = float(read(price).decimal)
     except ValueError as bad:
@@ -273,12 +275,6 @@ def _settings() -> "Settings":
     from schemas.settings import Settings
 
     return resolve(Settings.read())
-
-
-def _now_us() -> int:
-    import time
-
-    return time.time_ns() // 1_000
 
 
 def _cash(text: str, signed: bool = False) -> "Decimal":

@@ -59,11 +59,8 @@ def _serve(account: "Account", settings: "Settings") -> None:
     ours = settings.curate
     if ours.metrics_port is None:
         return
-    import logging
-
     from flows.connectors.curate_metrics import CurateMetrics
     from flows.connectors.metrics import serve
 
     registry = CurateMetrics(account, settings.kafka).registry
-    port = serve(registry, ours.metrics_host, ours.metrics_port, "STEAMLINE_CURATE_METRICS_PORT")
-    logging.getLogger(__name__).info("metrics: http://%s:%d/metrics", ours.metrics_host, port)
+    serve(registry, ours.metrics_host, ours.metrics_port, "STEAMLINE_CURATE_METRICS_PORT")

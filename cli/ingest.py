@@ -35,9 +35,8 @@ def ingest(
     import logging
     import signal
     import sys
-    import time
 
-    from cli.service import asked_to_stop, log_times
+    from cli.service import asked_to_stop, log_times, wall_clock_us
     from deploy.stack import resolve
     from flows.connectors.kafka import ConfirmedProducer
     from flows.connectors.topics import ensure_topics
@@ -61,22 +60,19 @@ def ingest(
     ours = Ingest(settings, found, ConfirmedProducer(settings.kafka))
     _serve(ours, settings.ingest)
 
-    def now_us() -> int:
-        return time.time_ns() // 1_000
-
     async def live() -> None:
         stop, loop = asyncio.Event(), asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         if asked.is_set():  # while it read back
             stop.set()
-        polling = Polling(ours, settings.ingest, now_us, stop, record)
+        polling = Polling(ours, settings.ingest, wall_clock_us, stop, record)
         await (polling.once() if once else polling.run())
 
     if from_ is not None:
         play(ours, from_, asked.is_set)
     else:
-        ours.resume(now_us())
+        ours.resume(wall_clock_us())
         asyncio.run(live())
     summary = ours.summary()
     if as_json:
@@ -92,15 +88,12 @@ def _serve(ours: "Ingest", settings: "IngestSettings") -> None:
     """Metrics on the port that is set, if one is."""
     if settings.metrics_port is None:
         return
-    import logging
-
     from flows.connectors.ingest_metrics import IngestMetrics
     from flows.connectors.metrics import serve
 
     host = settings.metrics_host
     registry = IngestMetrics(ours).registry
-    port = serve(registry, host, settings.metrics_port, "STEAMLINE_INGEST_METRICS_PORT")
-    logging.getLogger(__name__).info("metrics: http://%s:%d/metrics", host, port)
+    serve(registry, host, settings.metrics_port, "STEAMLINE_INGEST_METRICS_PORT")
 
 
 def print_summary(ours: "Ingest") -> None:

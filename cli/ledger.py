@@ -16,9 +16,8 @@ def ledger(
 ) -> None:
     """Keep the ledger of every bankroll that was opened; goes on where it was stopped or killed."""
     import json
-    import time
 
-    from cli.service import asked_to_stop, log_times
+    from cli.service import asked_to_stop, log_times, wall_clock_us
     from deploy.stack import resolve
     from flows.connectors.kafka import ConfirmedProducer
     from flows.connectors.migrations import migrate
@@ -35,7 +34,7 @@ def ledger(
     kept = keep_ledger(
         settings,
         ConfirmedProducer(settings.kafka),
-        lambda: time.time_ns() // 1_000,
+        wall_clock_us,
         stop.is_set,
         once,
         accept_gap,

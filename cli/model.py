@@ -64,10 +64,10 @@ def train(
     """
     import json
     import sys
-    import time
 
     from cli.moments import moment
     from cli.progress import stages
+    from cli.service import wall_clock_us
     from deploy.stack import resolve
     from flows.promotion import Evidence, Introduced, introduce
     from flows.training import train_from_archives, tuner
@@ -89,7 +89,7 @@ def train(
 
         job, trained = by_hand(
             settings.postgres,
-            lambda: time.time_ns() // 1_000,
+            wall_clock_us,
             lambda: train_from_archives(
                 archives,
                 until_us,

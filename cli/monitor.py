@@ -80,13 +80,12 @@ def _run(ours: "Monitor", settings: "MonitorSettings", stop: "Event") -> None:
 
     log = logging.getLogger(__name__)
     if settings.metrics_port is not None:
-        port = serve(
+        serve(
             MonitorMetrics(ours.health).registry,
             settings.metrics_host,
             settings.metrics_port,
             "STEAMLINE_MONITOR_METRICS_PORT",
         )
-        log.info("metrics: http://%s:%d/metrics", settings.metrics_host, port)
     while not stop.is_set():
         try:
             ours.look()

@@ -62,11 +62,8 @@ def _meter(settings: "ScoreSettings") -> "Metrics | None":
     """Metrics on the port that is set; none where none is."""
     if settings.metrics_port is None:
         return None
-    import logging
-
     from flows.connectors.metrics import Metrics
 
     metrics = Metrics()
-    port = metrics.serve(settings.metrics_host, settings.metrics_port)
-    logging.getLogger(__name__).info("metrics: http://%s:%d/metrics", settings.metrics_host, port)
+    metrics.serve(settings.metrics_host, settings.metrics_port)
     return metrics

@@ -12,6 +12,13 @@ def log_times() -> None:
     logging.basicConfig(level=logging.INFO, format=FORMAT)
 
 
+def wall_clock_us() -> int:
+    """The wall clock, microseconds UTC, for whoever must be handed one."""
+    import time
+
+    return time.time_ns() // 1_000
+
+
 def asked_to_stop() -> Event:
     """Set by SIGTERM and SIGINT from now on."""
     import signal

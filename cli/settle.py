@@ -44,17 +44,14 @@ def _meter(settings: "SettlementSettings") -> "SettleMetrics | None":
     """Metrics on the port that is set; none where none is."""
     if settings.metrics_port is None:
         return None
-    import logging
-
     from flows.connectors.metrics import serve
     from flows.connectors.settle_metrics import SettleMetrics
 
     metrics = SettleMetrics()
-    port = serve(
+    serve(
         metrics.registry,
         settings.metrics_host,
         settings.metrics_port,
         "STEAMLINE_SETTLEMENT_METRICS_PORT",
     )
-    logging.getLogger(__name__).info("metrics: http://%s:%d/metrics", settings.metrics_host, port)
     return metrics

@@ -28,9 +28,8 @@ def watch(
     STEAMLINE_WATCH_REFRESH_DAYS, or worse than the market; keep each job in Postgres."""
     import json
     import sys
-    import time
 
-    from cli.service import log_times
+    from cli.service import log_times, wall_clock_us
     from deploy.stack import resolve
     from flows.promotion import Evidence, introduce
     from flows.watch import Watch
@@ -53,7 +52,7 @@ def watch(
                 registry, trained, seed, settings.watch.window_days, Evidence(archive, settings)
             )
         ],
-        lambda: time.time_ns() // 1_000,
+        wall_clock_us,
         seed,
     )
     if not once:
@@ -92,10 +91,9 @@ def _run(ours: "Watch", settings: "WatchSettings") -> None:
         ) from None
     if settings.metrics_port is not None:
         registry = WatchMetrics(ours.health).registry
-        port = serve(
+        serve(
             registry, settings.metrics_host, settings.metrics_port, "STEAMLINE_WATCH_METRICS_PORT"
         )
-        log.info("metrics: http://%s:%d/metrics", settings.metrics_host, port)
 
     def look() -> None:
         try:

@@ -1,6 +1,7 @@
 """What the score flow did, as Prometheus metrics; counted at its edges, never in a step."""
 
 import json
+import logging
 from collections import Counter as Tally
 from collections.abc import Sequence
 
@@ -15,6 +16,8 @@ from schemas.errors import ConfigError
 from schemas.markets import Target
 from schemas.time import US_PER_SECOND
 from schemas.topics import Topic
+
+log = logging.getLogger(__name__)
 
 _AGES = (1, 5, 15, 60, 300, 900, 1_800, 3_600, 4 * 3_600, 24 * 3_600)
 _SHARES = tuple(step / 10 for step in range(1, 11))
@@ -164,4 +167,5 @@ def serve(registry: CollectorRegistry, host: str, port: int, key: str) -> int:
             f"cannot listen on {host}:{port}: {taken.strerror}",
             "Choose another port, or 0 for any",
         ) from None
+    log.info("metrics: http://%s:%d/metrics", host, server.server_port)
     return int(server.server_port)
