@@ -13,14 +13,14 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg.types.json import Jsonb
 
-from flows.connectors.migrations import KEY, dsn_of
-from flows.connectors.postgres import NotAlone, OtherReader
+from flows.connectors.migrations import dsn_of, no_dsn
+from flows.connectors.postgres import NotAlone, require_as_left
 from flows.connectors.topic_reader import Lane, Positions
 from flows.steps.ledger import Advice, Books, Fact, Kept, Spot, Taken, Told
 from flows.steps.records import Outgoing
 from models.staking.ledger import Account, Transaction
 from schemas.bets import Fill, Settlement
-from schemas.errors import ConfigError, SteamlineError
+from schemas.errors import SteamlineError
 from schemas.markets import Market
 from schemas.settings import PostgresSettings
 from schemas.time import from_us, to_us
@@ -86,12 +86,7 @@ class LedgerStore:
             except psycopg.OperationalError:
                 raise
             except psycopg.Error:
-                # Its text may repeat the DSN with the password.
-                raise ConfigError(
-                    KEY,
-                    "is no DSN of a Postgres",
-                    "Use postgresql://user:password@host:port/database",
-                ) from None
+                raise no_dsn() from None
             self._alone = False
         if self._alone_on is not None and not self._alone:
             ask = "SELECT pg_try_advisory_lock(%s, hashtext(%s))"
@@ -242,13 +237,7 @@ class LedgerStore:
 
     def _move(self, begins: Positions, ends: Positions) -> None:
         stored = self.positions()
-        for lane in ends:
-            if stored.get(lane) != begins.get(lane):
-                raise OtherReader(
-                    f"{lane.topic} partition {lane.partition}: the ledger is at offset "
-                    f"{stored.get(lane)}, this process left it at {begins.get(lane)}: another one "
-                    "books the same topics"
-                )
+        require_as_left(stored, begins, ends, "the ledger", "books")
         self.db.cursor().executemany(
             'INSERT INTO ledger_offsets (topic, "partition", next_offset) VALUES (%s, %s, %s)'
             ' ON CONFLICT (topic, "partition") DO UPDATE SET next_offset = excluded.next_offset',

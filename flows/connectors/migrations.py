@@ -52,6 +52,13 @@ def dsn_of(settings: PostgresSettings) -> str:
     return settings.dsn.get_secret_value()
 
 
+def no_dsn() -> ConfigError:
+    """Instead of a client's own words: these may repeat the DSN with the password."""
+    return ConfigError(
+        KEY, "is no DSN of a Postgres", "Use postgresql://user:password@host:port/database"
+    )
+
+
 def migrate(settings: PostgresSettings, folder: Path = MIGRATIONS) -> list[str]:
     """Apply what is pending; the names of those applied. Safe from several processes at once.
 
@@ -127,10 +134,7 @@ def _backend(settings: PostgresSettings) -> Iterator[tuple[Any, list[str]]]:
     except psycopg.OperationalError as down:
         raise DependencyDown(f"Postgres does not answer: {first_line(down)}") from None
     except psycopg.Error:
-        # Its text may repeat the DSN with the password.
-        raise ConfigError(
-            KEY, "is no DSN of a Postgres", "Use postgresql://user:password@host:port/database"
-        ) from None
+        raise no_dsn() from None
     with guard:
         _lock(guard)
         backend = get_backend(_yoyo_uri(dsn))

@@ -8,10 +8,10 @@ from typing import Any
 
 import psycopg
 
-from flows.connectors.migrations import KEY, dsn_of, require_current
+from flows.connectors.migrations import dsn_of, no_dsn, require_current
 from flows.steps.watch import Job
 from models.boosters.training import Trained
-from schemas.errors import ConfigError, DependencyDown, SteamlineError
+from schemas.errors import DependencyDown, SteamlineError
 from schemas.settings import PostgresSettings
 from schemas.time import from_us, to_us
 
@@ -108,10 +108,7 @@ def alone(settings: PostgresSettings) -> Iterator[ModelJobs]:
                 keepalives_count=3,
             )
         except psycopg.ProgrammingError:
-            # Its text may repeat the DSN with the password.
-            raise ConfigError(
-                KEY, "is no DSN of a Postgres", "Use postgresql://user:password@host:port/database"
-            ) from None
+            raise no_dsn() from None
     try:
         with _answered():
             held = db.execute("SELECT pg_try_advisory_lock(%s)", (LOCK,)).fetchone()

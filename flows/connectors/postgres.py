@@ -16,11 +16,11 @@ from typing import Any
 
 import asyncpg
 
-from flows.connectors.migrations import KEY, dsn_of
+from flows.connectors.migrations import dsn_of, no_dsn
 from flows.connectors.topic_reader import Lane, Positions
 from flows.steps.curate import Entry, Load
 from flows.steps.rows import TABLES, Row, Table
-from schemas.errors import ConfigError, DependencyDown, SteamlineError
+from schemas.errors import DependencyDown, SteamlineError
 from schemas.settings import PostgresSettings
 from schemas.topics import Topic
 
@@ -68,6 +68,19 @@ class OtherReader(SteamlineError):
 
 class NotAlone(Exception):
     """Another process holds the lock; it may end."""
+
+
+def require_as_left(
+    stored: Positions, begins: Positions, ends: Positions, what: str, does: str
+) -> None:
+    """Raises OtherReader where positions that are to be moved are not those left behind."""
+    for lane in ends:
+        if stored.get(lane) != begins.get(lane):
+            raise OtherReader(
+                f"{lane.topic} partition {lane.partition}: {what} is at offset "
+                f"{stored.get(lane)}, this process left it at {begins.get(lane)}: another one "
+                f"{does} the same topics"
+            )
 
 
 class Store:
@@ -118,10 +131,7 @@ class Store:
         except _HOPELESS as refused:
             raise DependencyDown(f"Postgres refuses this client: {refused}") from None
         except (asyncpg.ClientConfigurationError, ValueError):
-            # Its text may repeat the DSN with the password.
-            raise ConfigError(
-                KEY, "is no DSN of a Postgres", "Use postgresql://user:password@host:port/database"
-            ) from None
+            raise no_dsn() from None
 
     def drop(self) -> None:
         """Give up a session that does not answer as it should."""
@@ -211,13 +221,7 @@ class Store:
         if not ends:
             return
         stored = await self.positions()
-        for lane in ends:
-            if stored.get(lane) != begins.get(lane):
-                raise OtherReader(
-                    f"{lane.topic} partition {lane.partition}: the database is at offset "
-                    f"{stored.get(lane)}, this process left it at {begins.get(lane)}: another one "
-                    "curates the same topics"
-                )
+        require_as_left(stored, begins, ends, "the database", "curates")
         await self.db.executemany(
             'INSERT INTO curate_offsets (topic, "partition", next_offset) VALUES ($1, $2, $3)'
             ' ON CONFLICT (topic, "partition") DO UPDATE SET next_offset = excluded.next_offset',
