@@ -112,6 +112,8 @@ class KafkaSourcePartition(StatefulSourcePartition[Record, bytes]):
         self._consumer.assign(
             [self._partition(lane, progress.next_offset) for lane, progress in start.items()]
         )
+        self._handed_on = start
+        """Progress at the end of the epoch before."""
         self._commit()
 
     def _partition(self, lane: Lane, offset: int = OFFSET_INVALID) -> TopicPartition:
@@ -181,16 +183,21 @@ class KafkaSourcePartition(StatefulSourcePartition[Record, bytes]):
                 self._consumer.resume([self._partition(lane)])
 
     def _commit(self) -> None:
-        """Show lag tools where the flow is; nothing resumes from it."""
+        """Show lag tools where the flow is; nothing resumes from it.
+
+        An epoch behind what was handed on: what came of an epoch is on the broker before the next
+        one ends, and before that a lag of 0 would promise outputs that are not there.
+        """
         self._consumer.commit(
             offsets=[
-                self._partition(lane, at.next_offset) for lane, at in self._merge.progress().items()
+                self._partition(lane, at.next_offset) for lane, at in self._handed_on.items()
             ],
             asynchronous=True,
         )
 
     def snapshot(self) -> bytes:
         self._commit()
+        self._handed_on = self._merge.progress()
         packed: bytes = msgpack.packb(
             {
                 "topics": self._names,
