@@ -189,9 +189,7 @@ class KafkaSourcePartition(StatefulSourcePartition[Record, bytes]):
         one ends, and before that a lag of 0 would promise outputs that are not there.
         """
         self._consumer.commit(
-            offsets=[
-                self._partition(lane, at.next_offset) for lane, at in self._handed_on.items()
-            ],
+            offsets=[self._partition(lane, at.next_offset) for lane, at in self._handed_on.items()],
             asynchronous=True,
         )
 
