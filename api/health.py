@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from api.records import Status
-from schemas.settings import PostgresSettings, RedisSettings
+from schemas.sections.servers import PostgresSettings, RedisSettings
 
 _TIMEOUT_SECONDS = 1.0
 

@@ -26,7 +26,8 @@ from flows.garbage import rest_the_collector
 from flows.steps.curate import Load, prepare
 from flows.steps.records import Record
 from flows.steps.rows import TABLES
-from schemas.settings import PostgresSettings, Settings
+from schemas.sections.servers import PostgresSettings
+from schemas.settings import Settings
 
 RECORDS = 60_000
 ROUNDS = 5

@@ -23,7 +23,8 @@ from models.features.catalogue import CATALOGUE, NAMES
 from models.features.kernel import FeatureSet
 from models.features.stored import feature_key, pack, stack, unpack
 from schemas.decisions import FeatureHeader
-from schemas.settings import RedisSettings, Settings
+from schemas.sections.servers import RedisSettings
+from schemas.settings import Settings
 
 GAMES = 100
 ROUNDS = 400

@@ -30,7 +30,8 @@ from flows.steps.records import Outgoing, Record
 from flows.steps.score import Scorer
 from flows.training import train_from_archives
 from flows.worker import run
-from schemas.settings import AbSettings, Settings
+from schemas.sections.judging import AbSettings
+from schemas.settings import Settings
 from schemas.topics import INPUTS, Topic
 
 EVENTS = 60_000

@@ -37,7 +37,8 @@ from models.features.fold import FoldRules
 from models.features.kernel import FeatureSet
 from models.registry import GATE, PASSED, Registry, Version
 from schemas.events import Event, GameResult
-from schemas.settings import MlflowSettings, Settings
+from schemas.sections.servers import MlflowSettings
+from schemas.settings import Settings
 from schemas.topics import TOPIC_OF
 
 SWAPS = int(os.environ.get("BENCH_SWAPS", "100"))

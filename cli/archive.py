@@ -10,7 +10,8 @@ import typer
 from cli.moments import moment
 
 if TYPE_CHECKING:
-    from schemas.settings import ArchiveSettings, Settings
+    from schemas.sections.keeping import ArchiveSettings
+    from schemas.settings import Settings
     from schemas.topics import Topic
 
 app = typer.Typer(

@@ -7,7 +7,7 @@ import typer
 
 if TYPE_CHECKING:
     from flows.ingest import Ingest
-    from schemas.settings import IngestSettings
+    from schemas.sections.sources import IngestSettings
 
 
 def ingest(

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from threading import Event
 
     from flows.monitor import Monitor
-    from schemas.settings import MonitorSettings
+    from schemas.sections.judging import MonitorSettings
 
 
 def monitor(

@@ -74,7 +74,8 @@ def devig(
 
     from models.odds import n_way
     from schemas.errors import ConfigError
-    from schemas.settings import DevigMethod, Settings
+    from schemas.sections.scoring import DevigMethod
+    from schemas.settings import Settings
 
     known: tuple[DevigMethod, ...] = get_args(DevigMethod)
     wanted = method or Settings.read().score.devig

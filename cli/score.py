@@ -7,7 +7,7 @@ import typer
 
 if TYPE_CHECKING:
     from flows.connectors.metrics import Metrics
-    from schemas.settings import ScoreSettings
+    from schemas.sections.scoring import ScoreSettings
 
 app = typer.Typer(no_args_is_help=True, help="Run a flow.")
 

@@ -7,7 +7,7 @@ import typer
 
 if TYPE_CHECKING:
     from flows.connectors.settle_metrics import SettleMetrics
-    from schemas.settings import SettlementSettings
+    from schemas.sections.staking import SettlementSettings
 
 
 def settle(

@@ -7,7 +7,7 @@ import typer
 
 if TYPE_CHECKING:
     from flows.watch import Watch
-    from schemas.settings import WatchSettings
+    from schemas.sections.judging import WatchSettings
 
 
 def watch(

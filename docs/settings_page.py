@@ -1,6 +1,7 @@
-"""Writes docs/settings.md from schemas/settings.py: `python -m docs.settings_page`."""
+"""Writes docs/settings.md from the settings themselves: `python -m docs.settings_page`."""
 
 import ast
+import inspect
 import json
 from collections.abc import Iterator
 from itertools import pairwise
@@ -10,8 +11,10 @@ from typing import Any, get_args
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from schemas import settings
 from schemas.kelly import Drawdown
+from schemas.sections.base import PREFIX, Section
+from schemas.sections.staking import StakingSettings
+from schemas.settings import Settings
 
 PAGE = Path(__file__).parent / "settings.md"
 
@@ -33,7 +36,7 @@ Every key is an environment variable or a line in `.env`; the environment wins. 
 unknown `STEAMLINE_` key in `.env` stops the start with one line that names it. Secrets are never
 printed or logged.
 
-This page is generated: edit `schemas/settings.py`, then run `make docs`.
+This page is generated: edit `schemas/settings.py` or `schemas/sections/`, then run `make docs`.
 """
 
 
@@ -44,14 +47,14 @@ def page() -> str:
 def _sections() -> Iterator[str]:
     plain = {
         name: field
-        for name, field in settings.Settings.model_fields.items()
+        for name, field in Settings.model_fields.items()
         if not _is_section(field.annotation)
     }
-    yield from _table("General", settings.PREFIX, settings.Settings, plain)
-    for name, field in settings.Settings.model_fields.items():
+    yield from _table("General", PREFIX, Settings, plain)
+    for name, field in Settings.model_fields.items():
         if _is_section(field.annotation):
             section: type[BaseModel] = field.annotation  # type: ignore[assignment]
-            prefix = f"{settings.PREFIX}{name.upper()}_"
+            prefix = f"{PREFIX}{name.upper()}_"
             yield from _table(
                 TITLES.get(name, name.capitalize()), prefix, section, section.model_fields
             )
@@ -72,10 +75,9 @@ def _table(
 
 def _meanings(model: type[BaseModel]) -> dict[str, str]:
     """The string under each field, which Python itself throws away: {field: meaning}."""
-    module = ast.parse(Path(settings.__file__).read_text())
-    bodies = {node.name: node.body for node in module.body if isinstance(node, ast.ClassDef)}
     # A base's words hold where a class changes no more than the default.
-    body = [line for kind in reversed(model.__mro__) for line in bodies.get(kind.__name__, [])]
+    kinds = [kind for kind in reversed(model.__mro__) if kind.__module__.startswith("schemas.")]
+    body = [line for kind in kinds for line in _body(kind)]
     meanings: dict[str, str] = {}
     for field, below in pairwise(body):
         if (
@@ -86,6 +88,12 @@ def _meanings(model: type[BaseModel]) -> dict[str, str]:
         ):
             meanings[field.target.id] = " ".join(str(below.value.value).split())
     return meanings
+
+
+def _body(kind: type) -> list[ast.stmt]:
+    [written] = ast.parse(inspect.getsource(kind)).body
+    assert isinstance(written, ast.ClassDef)
+    return written.body
 
 
 def _type(field: FieldInfo) -> str:
@@ -100,7 +108,7 @@ def _type(field: FieldInfo) -> str:
         kind = "path"
     elif _holds(field.annotation, dict) or _holds(field.annotation, Drawdown):
         kind = "JSON object"
-    elif _holds(field.annotation, settings.StakingSettings):
+    elif _holds(field.annotation, StakingSettings):
         kind = "JSON list of objects"
     elif _holds(field.annotation, tuple):
         kind = "JSON list of text"
@@ -130,7 +138,7 @@ def _default(value: Any) -> str:
 
 
 def _is_section(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, settings.Section)
+    return isinstance(annotation, type) and issubclass(annotation, Section)
 
 
 def _holds(annotation: Any, wanted: type) -> bool:

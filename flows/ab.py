@@ -14,7 +14,8 @@ from models.evaluation.references import CLOSE
 from models.staking.kelly import edge, kelly_fraction
 from schemas.errors import DataMissing
 from schemas.markets import PRICED_BY, SIDES, Market, Target
-from schemas.settings import Settings, StakingSettings
+from schemas.sections.staking import StakingSettings
+from schemas.settings import Settings
 from schemas.topics import Topic
 
 BETS = pl.Schema(

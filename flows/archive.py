@@ -21,7 +21,8 @@ from flows.connectors.topic_reader import Lane, Positions, TopicReader
 from flows.steps.decode import DecodeRules
 from flows.steps.records import Record
 from schemas.errors import ConfigError, OffsetOutOfRange
-from schemas.settings import ArchiveSettings, Settings
+from schemas.sections.keeping import ArchiveSettings
+from schemas.settings import Settings
 from schemas.topics import Topic
 
 log = logging.getLogger(__name__)

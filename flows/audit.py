@@ -26,7 +26,8 @@ from flows.steps.records import Record
 from flows.steps.rows import TABLES, Row, Table
 from schemas.errors import DependencyDown, first_line
 from schemas.events import day_of
-from schemas.settings import PostgresSettings, Settings
+from schemas.sections.servers import PostgresSettings
+from schemas.settings import Settings
 from schemas.topics import Topic
 
 GROUP = "steamline-audit"

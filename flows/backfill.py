@@ -32,7 +32,8 @@ from flows.sources.feeds import (
 from flows.sources.past import CREDITS, Range
 from flows.sources.schedule import SOURCE as SCHEDULE_SOURCE
 from schemas.errors import ConfigError, DataMissing, SourceBusy, SourceUnavailable
-from schemas.settings import OddsapiSettings, Settings
+from schemas.sections.sources import OddsapiSettings
+from schemas.settings import Settings
 
 log = logging.getLogger(__name__)
 

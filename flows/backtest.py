@@ -32,7 +32,8 @@ from schemas.decisions import DeadLetter, Refusal, Stake
 from schemas.errors import ConfigError
 from schemas.events import BettingSplits, GameResult, day_of
 from schemas.markets import SIDES, Market
-from schemas.settings import CONSENSUS, Settings, StakingSettings
+from schemas.sections.staking import CONSENSUS, StakingSettings
+from schemas.settings import Settings
 from schemas.time import US_PER_DAY, from_us
 from schemas.topics import Topic
 from schemas.wire import SCHEMA_VERSION

@@ -23,7 +23,7 @@ from flows.sources.schedule import league_day
 from flows.steps.alarms import Alarm
 from flows.steps.polling import PollRules, pause
 from schemas.errors import SourceBusy, SourceUnavailable, SteamlineError
-from schemas.settings import IngestSettings
+from schemas.sections.sources import IngestSettings
 from schemas.time import US_PER_SECOND
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from flows.steps.watch import Cause, Job
 from models.boosters.training import Trained
 from models.registry import Version
 from schemas.errors import SteamlineError
-from schemas.settings import PostgresSettings
+from schemas.sections.servers import PostgresSettings
 
 SOURCE = "train"
 """Who made a model, as `model_runs` has it."""

@@ -17,7 +17,7 @@ from flows.connectors.reading import ends_of
 from flows.connectors.rows import APART, REPEAT, REUSED_ID
 from flows.holdings import require_archive
 from schemas.errors import DataMissing, DependencyDown
-from schemas.settings import KafkaSettings
+from schemas.sections.servers import KafkaSettings
 from schemas.topics import Topic
 
 

@@ -24,7 +24,8 @@ from models.staking.candidate import Priced
 from schemas.decisions import Prediction, Refusal, Stake
 from schemas.errors import ModelRefused
 from schemas.markets import PRICED_BY, Target
-from schemas.settings import Settings, StakingSettings
+from schemas.sections.staking import StakingSettings
+from schemas.settings import Settings
 from schemas.topics import INPUTS, Topic
 
 FindModel = Callable[[Target, str], TargetModel | None]

@@ -21,7 +21,8 @@ from models.boosters.training import Trained
 from models.provenance import Logged, code_revision, signature_file
 from schemas.errors import ConfigError, DependencyDown, ModelRefused
 from schemas.markets import Target
-from schemas.settings import MlflowSettings, Settings
+from schemas.sections.servers import MlflowSettings
+from schemas.settings import Settings
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -18,7 +18,7 @@ from deploy.stack.postgres import PostgresServer
 from deploy.stack.redis import RedisServer
 from flows.connectors.migrations import migrate
 from flows.connectors.parquet import PLAYED
-from schemas.settings import PostgresSettings
+from schemas.sections.servers import PostgresSettings
 from tests.system import Site, Trained, clean_env, sent, steamline
 
 ROOT = Path(__file__).parents[1]

@@ -12,7 +12,9 @@ from confluent_kafka import Producer
 from api.board import Message
 from api.filters import Kind, kind_of
 from api.server import Server
-from schemas.settings import ApiSettings, KafkaSettings, Settings
+from schemas.sections.api import ApiSettings
+from schemas.sections.servers import KafkaSettings
+from schemas.settings import Settings
 from schemas.topics import Topic
 
 TOPIC_OF: dict[Kind, Topic] = {

@@ -18,7 +18,8 @@ from confluent_kafka.admin import AdminClient
 from deploy.stack.process import free_port
 from flows.connectors.kafka import SCORE_GROUP
 from schemas.errors import DependencyDown
-from schemas.settings import KafkaSettings, Settings
+from schemas.sections.servers import KafkaSettings
+from schemas.settings import Settings
 from schemas.topics import CONTRACTS, INPUTS, Topic
 
 STOP_SECONDS = 20.0

@@ -18,7 +18,8 @@ from deploy.stack.postgres import PostgresServer
 from deploy.stack.redis import RedisServer
 from deploy.stack.state import NAMES, Name, Server, StackState, alone, artifacts, read, write
 from schemas.errors import DependencyDown
-from schemas.settings import PostgresSettings, Settings
+from schemas.sections.servers import PostgresSettings
+from schemas.settings import Settings
 
 Say = Callable[[str], None]
 

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from deploy.stack.private import write_private
 from deploy.stack.process import Process
 from schemas.errors import ConfigError
-from schemas.settings import PREFIX, Settings
+from schemas.sections.base import PREFIX
+from schemas.settings import Settings
 
 Name = Literal["kafka", "redis", "postgres"]
 NAMES: tuple[Name, ...] = ("kafka", "redis", "postgres")

@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 from flows.connectors.topic_reader import Lane
 from flows.curate import Account
 from flows.steps.rows import TABLES
-from schemas.settings import KafkaSettings
+from schemas.sections.servers import KafkaSettings
 from schemas.time import US_PER_SECOND
 from schemas.topics import Topic
 

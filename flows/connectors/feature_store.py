@@ -19,7 +19,8 @@ from models.features.kernel import FeatureSet
 from models.features.stored import Packed, feature_key, stack, unpack
 from schemas.decisions import FeatureHeader
 from schemas.errors import ConfigError, DependencyDown
-from schemas.settings import RedisSettings, Settings
+from schemas.sections.servers import RedisSettings
+from schemas.settings import Settings
 
 TIMEOUT_SECONDS = 0.5
 _SCAN = 1_000

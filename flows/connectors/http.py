@@ -29,7 +29,7 @@ from tenacity import (
 from flows.sources.feeds import Feed, Request
 from flows.sources.payload import Payload
 from schemas.errors import ConfigError, SourceBusy, SourceUnavailable
-from schemas.settings import IngestSettings
+from schemas.sections.sources import IngestSettings
 from schemas.time import US_PER_SECOND, to_us
 
 Clock = Callable[[], int]

@@ -35,7 +35,7 @@ from flows.connectors.reading import (
 )
 from flows.steps.records import Outgoing, Record
 from schemas.errors import DeliveryFailed, OffsetOutOfRange
-from schemas.settings import KafkaSettings
+from schemas.sections.servers import KafkaSettings
 from schemas.time import US_PER_MS
 from schemas.topics import CONTRACTS, Topic
 from schemas.wire import headers

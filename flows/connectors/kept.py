@@ -14,7 +14,7 @@ from flows.connectors.migrations import dsn_of
 from flows.connectors.parquet import LIVE, key_columns, scan
 from flows.connectors.tables import READ, tables_as_archive
 from schemas.errors import DependencyDown, first_line
-from schemas.settings import KafkaSettings, PostgresSettings
+from schemas.sections.servers import KafkaSettings, PostgresSettings
 from schemas.time import to_us
 from schemas.topics import Topic
 

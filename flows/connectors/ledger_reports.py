@@ -10,7 +10,7 @@ from psycopg.rows import dict_row
 from flows.connectors.migrations import KEY, dsn_of, require_current
 from models.staking.ledger import Account
 from schemas.errors import ConfigError, DependencyDown, first_line
-from schemas.settings import PostgresSettings
+from schemas.sections.servers import PostgresSettings
 
 Row = dict[str, Any]
 

@@ -22,7 +22,7 @@ from models.staking.ledger import Account, Transaction
 from schemas.bets import Fill, Settlement
 from schemas.errors import SteamlineError
 from schemas.markets import Market
-from schemas.settings import PostgresSettings
+from schemas.sections.servers import PostgresSettings
 from schemas.time import from_us, to_us
 
 LOCK = 0x57EA_3121

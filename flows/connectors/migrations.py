@@ -21,7 +21,7 @@ from yoyo.exceptions import BadMigration  # type: ignore[import-untyped]
 from yoyo.migrations import topological_sort  # type: ignore[import-untyped]
 
 from schemas.errors import ConfigError, DependencyDown, SteamlineError, first_line
-from schemas.settings import PostgresSettings
+from schemas.sections.servers import PostgresSettings
 
 MIGRATIONS = Path(__file__).parents[2] / "sql" / "migrations"
 KEY = "STEAMLINE_POSTGRES_DSN"

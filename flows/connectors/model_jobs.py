@@ -12,7 +12,7 @@ from flows.connectors.migrations import dsn_of, no_dsn, require_current
 from flows.steps.watch import Job
 from models.boosters.training import Trained
 from schemas.errors import DependencyDown, SteamlineError
-from schemas.settings import PostgresSettings
+from schemas.sections.servers import PostgresSettings
 from schemas.time import from_us, to_us
 
 LOCK = 0x57EA_3120

@@ -21,7 +21,7 @@ from flows.connectors.topic_reader import Lane, Positions
 from flows.steps.curate import Entry, Load
 from flows.steps.rows import TABLES, Row, Table
 from schemas.errors import DependencyDown, SteamlineError
-from schemas.settings import PostgresSettings
+from schemas.sections.servers import PostgresSettings
 from schemas.topics import Topic
 
 LOCK = 0x57EA_311F

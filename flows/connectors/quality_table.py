@@ -9,7 +9,7 @@ import psycopg
 from flows.connectors.migrations import dsn_of
 from models.measurements import Measurement
 from schemas.errors import DependencyDown, first_line
-from schemas.settings import PostgresSettings
+from schemas.sections.servers import PostgresSettings
 
 CONNECT_SECONDS = 10
 

@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from flows.steps.records import Record
 from schemas.errors import DependencyDown, OffsetOutOfRange
-from schemas.settings import KafkaSettings
+from schemas.sections.servers import KafkaSettings
 from schemas.time import US_PER_MS
 from schemas.topics import Topic
 

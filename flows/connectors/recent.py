@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from flows.connectors.topic_reader import TopicReader
 from schemas.errors import DependencyDown
 from schemas.events import Event
-from schemas.settings import KafkaSettings
+from schemas.sections.servers import KafkaSettings
 from schemas.topics import CONTRACTS, Topic
 
 TIMEOUT_SECONDS = 30.0

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from flows.connectors.feature_store import connect
 from flows.steps.records import FeatureBlob
 from models.features.stored import feature_key
-from schemas.settings import RedisSettings
+from schemas.sections.servers import RedisSettings
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from flows.connectors.migrations import dsn_of, require_current
 from flows.connectors.parquet import PLAYED, TIMESTAMP, TopicWriter, json_columns, topic_schema
 from flows.steps.rows import TABLES
 from schemas.errors import DataMissing, DependencyDown, first_line
-from schemas.settings import PostgresSettings
+from schemas.sections.servers import PostgresSettings
 from schemas.topics import Topic
 
 READ: tuple[Topic, ...] = (*PLAYED, Topic.PREDICTIONS)

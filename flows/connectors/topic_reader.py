@@ -22,7 +22,7 @@ from flows.connectors.reading import (
 )
 from flows.steps.records import Record
 from schemas.errors import SteamlineError
-from schemas.settings import KafkaSettings
+from schemas.sections.servers import KafkaSettings
 from schemas.time import US_PER_MS
 from schemas.topics import Topic
 

@@ -10,7 +10,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from flows.connectors.reading import Asking, Complaints, partitions_of, reader_config
 from schemas.errors import DependencyDown
-from schemas.settings import KafkaSettings
+from schemas.sections.servers import KafkaSettings
 from schemas.topics import CONTRACTS, Topic
 
 TIMEOUT_SECONDS = 30.0

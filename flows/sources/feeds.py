@@ -8,7 +8,8 @@ from typing import NamedTuple
 from flows.sources.payload import Fact, Parser, Payload, Refusal
 from flows.sources.schedule import SOURCE as SCHEDULE_SOURCE
 from schemas.errors import ConfigError
-from schemas.settings import ActionnetworkSettings, OddsapiSettings, PollSettings, Settings
+from schemas.sections.sources import ActionnetworkSettings, OddsapiSettings, PollSettings
+from schemas.settings import Settings
 from schemas.time import from_us
 
 

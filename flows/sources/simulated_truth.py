@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from flows.sources.teams import CLUBS
 from schemas.errors import ConfigError
-from schemas.settings import KNOWN_BOOKS, SHARP_BOOKS
+from schemas.sections.scoring import KNOWN_BOOKS, SHARP_BOOKS
 from schemas.time import US_PER_MINUTE, to_us
 
 Array = npt.NDArray[np.float64]

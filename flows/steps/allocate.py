@@ -18,7 +18,8 @@ from models.staking.candidate import Candidate, Priced
 from models.staking.guards import account_refusals
 from schemas.bets import BankrollUpdate
 from schemas.decisions import PAPER_STAKE, Refusal, Stake
-from schemas.settings import Settings, StakingSettings
+from schemas.sections.staking import StakingSettings
+from schemas.settings import Settings
 from schemas.time import US_PER_MINUTE
 from schemas.topics import Topic
 

@@ -14,7 +14,7 @@ from schemas.bets import BankrollUpdate
 from schemas.decisions import Refusal
 from schemas.errors import OtherSnapshot
 from schemas.markets import Market, Side
-from schemas.settings import StakingSettings
+from schemas.sections.staking import StakingSettings
 from schemas.time import US_PER_MINUTE
 
 SNAPSHOT_VERSION = 1

@@ -12,7 +12,8 @@ from flows.steps.records import Outgoing, Record
 from schemas.decisions import DeadLetter
 from schemas.errors import RejectedEvent
 from schemas.events import BettingSplits, Event, LineMovement, day_of
-from schemas.settings import SPLIT_POOLS, Settings
+from schemas.sections.scoring import SPLIT_POOLS
+from schemas.settings import Settings
 from schemas.time import US_PER_DAY, US_PER_SECOND
 from schemas.topics import CONTRACTS, Topic
 from schemas.wire import SCHEMA_VERSION

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from schemas.settings import PollSettings
+from schemas.sections.sources import PollSettings
 from schemas.time import US_PER_MINUTE, US_PER_SECOND
 
 SOON_US = 24 * 60 * US_PER_MINUTE

@@ -12,7 +12,7 @@ from models.features.arrays import Array
 from models.features.market import MarketView
 from schemas.decisions import Role
 from schemas.markets import Target
-from schemas.settings import AbSettings
+from schemas.sections.judging import AbSettings
 
 Column = Sequence[Outcome | None]
 """Of one target, a row each."""

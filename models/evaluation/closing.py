@@ -17,7 +17,9 @@ from models.features.market import view_market
 from models.odds import DEVIG
 from schemas.events import GameUpdate, LineMovement
 from schemas.markets import GameStatus, Market
-from schemas.settings import CONSENSUS, DevigMethod, Settings
+from schemas.sections.scoring import DevigMethod
+from schemas.sections.staking import CONSENSUS
+from schemas.settings import Settings
 from schemas.time import US_PER_MINUTE, US_PER_SECOND
 
 MOVES = 16

@@ -15,7 +15,7 @@ from models.evaluation.compare import USUAL, Drawing
 from models.evaluation.intervals import DaySums, Interval
 from models.evaluation.metrics import log_losses, reliability, weighted_mean
 from models.features.arrays import Array
-from schemas.settings import DriftSettings
+from schemas.sections.judging import DriftSettings
 
 BINS = 10
 _EMPTY = 0.5

@@ -31,7 +31,8 @@ from models.odds import DEVIG
 from schemas.errors import ConfigError, OtherSnapshot, RejectedEvent
 from schemas.events import BettingSplits, Event, GameUpdate, LineMovement
 from schemas.markets import GameStatus
-from schemas.settings import SPLIT_POOLS, DevigMethod, Settings
+from schemas.sections.scoring import SPLIT_POOLS, DevigMethod
+from schemas.settings import Settings
 from schemas.time import US_PER_MINUTE
 
 SNAPSHOT_VERSION = 2

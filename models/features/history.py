@@ -18,7 +18,7 @@ from models.features.fold import PLAYABLE, SEEN_BUCKET_US, FoldRules
 from models.features.layout import MARKET_INDEX, MAX_BOOKS, MAX_SOURCES, ORDER_BITS
 from models.odds import DEVIG
 from schemas.markets import GameStatus
-from schemas.settings import SPLIT_POOLS
+from schemas.sections.scoring import SPLIT_POOLS
 
 GAMES, SPLITS, LINES = 0, 1, 2
 """Kinds of events, in the order of a replay at equal times."""

@@ -14,7 +14,8 @@ from models.features.pricing import pricing
 from models.features.sentiment import sentiment
 from models.features.temporal import temporal
 from models.features.windows import windows
-from schemas.settings import SPLIT_POOLS, Settings
+from schemas.sections.scoring import SPLIT_POOLS
+from schemas.settings import Settings
 from schemas.time import US_PER_MINUTE
 
 

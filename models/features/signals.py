@@ -1,7 +1,7 @@
 """Signals: what the features of a market say is worth a word, by thresholds from settings.
 
 Each rule is a mask over rows of vectors; `NaN` meets no condition, so what cannot be known gives
-no signal. Where the thresholds come from: `schemas.settings.AlertSettings`.
+no signal. Where the thresholds come from: `schemas.sections.scoring.AlertSettings`.
 """
 
 import math
@@ -17,7 +17,7 @@ from models.features.layout import MARKET_INDEX
 from models.features.market import MarketView
 from schemas.decisions import AlertKind
 from schemas.markets import SIDES, Market, Side
-from schemas.settings import AlertSettings
+from schemas.sections.scoring import AlertSettings
 
 _AT = {name: column for column, name in enumerate(NAMES)}
 _DIGITS = 6

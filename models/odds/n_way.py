@@ -16,7 +16,7 @@ from collections.abc import Callable
 import numpy as np
 
 from models.features.arrays import Array
-from schemas.settings import DevigMethod
+from schemas.sections.scoring import DevigMethod
 
 _MAX_STEPS = 200
 _TOLERANCE = 1e-15

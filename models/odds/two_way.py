@@ -12,7 +12,7 @@ without one, or with a negative one.
 import math
 from collections.abc import Callable
 
-from schemas.settings import DevigMethod
+from schemas.sections.scoring import DevigMethod
 
 _TOLERANCE = 1e-15
 _MAX_STEPS = 60

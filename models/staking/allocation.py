@@ -19,7 +19,7 @@ from schemas.errors import Unproven
 from schemas.events import day_of
 from schemas.kelly import KellyAnswer, KellyBet, KellyCaps, KellyRequest
 from schemas.markets import Market
-from schemas.settings import StakingSettings
+from schemas.sections.staking import StakingSettings
 
 BY_ALLOCATION = (
     Refusal.LIMIT,

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from models.staking.candidate import Candidate, Priced
 from schemas.decisions import Refusal
-from schemas.settings import StakingSettings
+from schemas.sections.staking import StakingSettings
 from schemas.time import US_PER_MINUTE
 
 

@@ -12,7 +12,7 @@ from deploy.stack.kafka import KafkaBroker
 from deploy.stack.postgres import PostgresServer
 from flows.connectors.migrations import migrate
 from flows.connectors.parquet import PLAYED
-from schemas.settings import PostgresSettings
+from schemas.sections.servers import PostgresSettings
 from schemas.topics import Topic
 from tests.curated import ahead_of_positions, counts, in_tables, in_topics, position, rows
 from tests.system import SLOW, Child, Sent, Site, Trained, scraped, sent

@@ -14,7 +14,7 @@ from deploy.stack.kafka import KafkaBroker
 from deploy.stack.postgres import PostgresServer
 from flows.connectors.migrations import migrate
 from schemas.bets import Outcome
-from schemas.settings import PostgresSettings
+from schemas.sections.servers import PostgresSettings
 from schemas.topics import TOPIC_OF
 from tests.curated import rows
 from tests.integration.test_ledger import balances, bankroll, ledger, money, sums

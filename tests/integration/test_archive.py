@@ -25,7 +25,9 @@ from flows.sources.tally import Tally
 from flows.steps.records import Record
 from flows.training import read_training_set
 from schemas.errors import OffsetOutOfRange
-from schemas.settings import ArchiveSettings, KafkaSettings, Settings
+from schemas.sections.keeping import ArchiveSettings
+from schemas.sections.servers import KafkaSettings
+from schemas.settings import Settings
 from schemas.topics import Topic
 from schemas.wire import headers
 from tests.archived import ID_COLUMN, Archived

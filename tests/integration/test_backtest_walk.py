@@ -11,7 +11,8 @@ from flows.connectors.parquet import write_events
 from flows.sources.simulated_truth import Slate
 from flows.sources.simulator import simulate
 from flows.walked import walked_models
-from schemas.settings import Settings, SettlementSettings, StakingSettings
+from schemas.sections.staking import SettlementSettings, StakingSettings
+from schemas.settings import Settings
 from schemas.time import US_PER_DAY, US_PER_HOUR
 
 pytestmark = pytest.mark.long

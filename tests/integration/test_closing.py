@@ -12,7 +12,8 @@ from models.evaluation.closing import Board, Close, ClosingRules
 from models.evaluation.references import CLOSE
 from models.features.layout import MARKETS
 from schemas.events import GameUpdate, LineMovement
-from schemas.settings import ScoreSettings, Settings
+from schemas.sections.scoring import ScoreSettings
+from schemas.settings import Settings
 from schemas.topics import CONTRACTS, Topic
 
 pytestmark = pytest.mark.long

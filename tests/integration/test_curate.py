@@ -20,7 +20,8 @@ from flows.connectors.kafka import ConfirmedProducer
 from flows.connectors.postgres import LOCK
 from flows.curate import curate_topics
 from schemas.events import Event
-from schemas.settings import KafkaSettings, PostgresSettings, Settings
+from schemas.sections.servers import KafkaSettings, PostgresSettings
+from schemas.settings import Settings
 from schemas.topics import Topic
 from tests import samples
 from tests.curated import (

@@ -27,7 +27,8 @@ from models.features.stored import feature_key, pack
 from schemas.decisions import Prediction, Role
 from schemas.explanation import Explanation
 from schemas.markets import Target
-from schemas.settings import KafkaSettings, MlflowSettings, RedisSettings, Settings
+from schemas.sections.servers import KafkaSettings, MlflowSettings, RedisSettings
+from schemas.settings import Settings
 from tests import samples
 from tests.unit import boosters
 from tests.unit.api.test_feed import RULES, Event, events

@@ -25,7 +25,8 @@ from models.features.kernel import FeatureSet
 from models.features.stored import FORMAT, feature_key, pack
 from schemas.decisions import FeatureHeader
 from schemas.errors import ConfigError, DependencyDown
-from schemas.settings import RedisSettings, Settings
+from schemas.sections.servers import RedisSettings
+from schemas.settings import Settings
 from tests import samples
 from tests.served import wait_for
 from tests.system import clean_env

@@ -14,7 +14,7 @@ from flows.connectors.http import Answer, Poller, TooLong, make_client
 from flows.connectors.recording import record, recorded
 from flows.sources.feeds import Feed
 from schemas.errors import DataMissing, SourceBusy, SourceUnavailable
-from schemas.settings import IngestSettings
+from schemas.sections.sources import IngestSettings
 from schemas.time import US_PER_SECOND, from_us
 from tests import samples
 from tests.answering import Answering, Reply, answering

@@ -17,7 +17,7 @@ from deploy.stack.kafka import KafkaBroker
 from flows.connectors.kafka import ConfirmedProducer, KafkaSink
 from flows.steps.records import Outgoing
 from schemas.errors import DeliveryFailed
-from schemas.settings import KafkaSettings
+from schemas.sections.servers import KafkaSettings
 from schemas.topics import Topic
 from tests.system import Site, Trained, content, create_topics, read_topic, sent, wait_for
 

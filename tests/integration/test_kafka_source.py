@@ -18,7 +18,7 @@ from flows.connectors.kafka import KafkaSource, KafkaSourcePartition
 from flows.connectors.topics import ensure_topics
 from flows.steps.records import Record
 from schemas.errors import DependencyDown, OffsetOutOfRange
-from schemas.settings import KafkaSettings
+from schemas.sections.servers import KafkaSettings
 from schemas.topics import INPUTS, Topic
 from tests.system import PARTITIONS, Lag, Sent, Site, Trained, sent, wait_for
 

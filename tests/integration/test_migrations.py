@@ -20,7 +20,7 @@ from flows.connectors.migrations import (
     status,
 )
 from schemas.errors import ConfigError, DependencyDown
-from schemas.settings import PostgresSettings
+from schemas.sections.servers import PostgresSettings
 from tests.system import ROOT, clean_env
 
 FILES = sorted(path.stem for path in MIGRATIONS.glob("*.sql"))

@@ -12,7 +12,8 @@ from api.app import create_app
 from models.evaluation.gate import GateRules, gate
 from models.registry import VERDICT
 from schemas.markets import Target
-from schemas.settings import KafkaSettings, MlflowSettings, Settings
+from schemas.sections.servers import KafkaSettings, MlflowSettings
+from schemas.settings import Settings
 from tests.integration.test_promotion import NAME, TARGET, client, publish
 from tests.integration.test_registry import registry_of
 from tests.system import Trained

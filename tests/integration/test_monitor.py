@@ -25,7 +25,8 @@ from flows.curate import curate_topics
 from flows.monitor import Kept, Monitor, Producer
 from flows.steps.records import Outgoing
 from schemas.decisions import Alert
-from schemas.settings import KafkaSettings, PostgresSettings, Settings
+from schemas.sections.servers import KafkaSettings, PostgresSettings
+from schemas.settings import Settings
 from schemas.time import US_PER_MINUTE, from_us, to_us
 from schemas.topics import Topic
 from tests import samples

@@ -21,7 +21,8 @@ from flows.steps.records import FeatureBlob, Outgoing, Record
 from flows.steps.score import Scorer
 from models.features.fold import FoldRules
 from models.features.stored import pack
-from schemas.settings import RedisSettings, Settings
+from schemas.sections.servers import RedisSettings
+from schemas.settings import Settings
 from schemas.topics import INPUTS
 from schemas.wire import SCHEMA_VERSION
 from tests.unit import boosters

@@ -28,7 +28,8 @@ from models.evaluation import Score
 from models.features.catalogue import NAMES
 from models.registry import Registry, Version
 from schemas.markets import Target
-from schemas.settings import MlflowSettings, Settings
+from schemas.sections.servers import MlflowSettings
+from schemas.settings import Settings
 from schemas.topics import Topic
 from tests.integration.test_registry import registry_of, unreachable
 from tests.system import ROOT, Trained, steamline

@@ -19,7 +19,8 @@ from flows.sources import oddsapi_archive
 from flows.sources.tally import Tally
 from models.features.catalogue import NAMES
 from models.measurements import measurements
-from schemas.settings import PostgresSettings, Settings
+from schemas.sections.servers import PostgresSettings
+from schemas.settings import Settings
 from tests.curated import rows
 from tests.system import clean_env
 

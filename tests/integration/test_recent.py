@@ -10,7 +10,7 @@ from flows.connectors.recent import recent_events
 from flows.connectors.topics import ensure_topics
 from flows.steps.records import Outgoing
 from schemas.events import Event
-from schemas.settings import KafkaSettings
+from schemas.sections.servers import KafkaSettings
 from schemas.topics import TOPIC_OF, Topic
 from tests import samples
 

@@ -27,7 +27,8 @@ from models.features.kernel import FeatureSet
 from models.registry import Registry
 from schemas.errors import ModelRefused
 from schemas.markets import Target
-from schemas.settings import MlflowSettings, Settings
+from schemas.sections.servers import MlflowSettings
+from schemas.settings import Settings
 from tests.system import Trained
 
 

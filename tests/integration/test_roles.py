@@ -42,7 +42,8 @@ def test_a_writer_curates_and_takes_nothing_away(postgres: PostgresServer, datab
     from flows.connectors.postgres import Store
     from flows.curate import Curator, bring_all, rules_of
     from flows.steps.records import Record
-    from schemas.settings import PostgresSettings, Settings
+    from schemas.sections.servers import PostgresSettings
+    from schemas.settings import Settings
     from schemas.topics import Topic
 
     dsn = login(postgres, database, "steamline_writer")
@@ -91,7 +92,7 @@ def test_a_writer_keeps_the_ledger(postgres: PostgresServer, database: str) -> N
     from flows.steps.ledger import Said, Taken
     from flows.steps.records import Record
     from models.staking.ledger import deposited
-    from schemas.settings import PostgresSettings
+    from schemas.sections.servers import PostgresSettings
     from schemas.topics import Topic
 
     dsn = login(postgres, database, "steamline_writer")

@@ -29,7 +29,7 @@ from schemas.events import (
     QuoteStatus,
 )
 from schemas.markets import GameStatus, Market, Side, Target
-from schemas.settings import ScoreSettings
+from schemas.sections.scoring import ScoreSettings
 from schemas.topics import CONTRACTS, Topic
 from tests import samples
 from tests.unit.streams import splits

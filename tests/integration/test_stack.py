@@ -23,7 +23,8 @@ from deploy.stack.process import listens
 from deploy.stack.state import NAMES, read
 from flows.connectors.migrations import require_current
 from schemas.errors import DependencyDown
-from schemas.settings import KafkaSettings, PostgresSettings, RedisSettings, Settings
+from schemas.sections.servers import KafkaSettings, PostgresSettings, RedisSettings
+from schemas.settings import Settings
 
 Said = list[str]
 ROOT = Path(__file__).parents[2]

@@ -14,7 +14,8 @@ from flows.steps.curate import prepare
 from flows.steps.decode import DecodeRules
 from flows.steps.records import Outgoing, Record
 from schemas.events import LineMovement
-from schemas.settings import PostgresSettings, Settings
+from schemas.sections.servers import PostgresSettings
+from schemas.settings import Settings
 from schemas.time import from_us
 from schemas.topics import Topic
 from tests import samples

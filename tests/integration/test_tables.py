@@ -21,7 +21,8 @@ from flows.sources.simulator import simulate
 from flows.sources.tally import Tally
 from flows.training import read_training_set
 from schemas.errors import DataMissing, DependencyDown
-from schemas.settings import PostgresSettings, Settings
+from schemas.sections.servers import PostgresSettings
+from schemas.settings import Settings
 from schemas.topics import Topic
 from tests import samples
 

@@ -20,7 +20,8 @@ from flows.connectors.reading import Mend, Stopped
 from flows.connectors.topic_reader import Lane, Positions, TopicReader
 from flows.steps.records import Record
 from schemas.errors import DependencyDown, OffsetOutOfRange
-from schemas.settings import KafkaSettings, Settings
+from schemas.sections.servers import KafkaSettings
+from schemas.settings import Settings
 from schemas.topics import Topic
 from tests import samples
 from tests.system import create_topics, wait_for

@@ -11,7 +11,7 @@ from confluent_kafka.admin._resource import ResourceType
 from deploy.stack.kafka import KafkaBroker
 from flows.connectors.topics import ensure_topics
 from schemas.errors import DependencyDown
-from schemas.settings import KafkaSettings
+from schemas.sections.servers import KafkaSettings
 from schemas.topics import Topic
 from tests.system import create_topics
 

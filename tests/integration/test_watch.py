@@ -33,7 +33,9 @@ from schemas.decisions import Prediction
 from schemas.errors import ConfigError, DependencyDown, ModelRefused
 from schemas.events import GameResult
 from schemas.markets import Target
-from schemas.settings import PostgresSettings, Settings, WatchSettings
+from schemas.sections.judging import WatchSettings
+from schemas.sections.servers import PostgresSettings
+from schemas.settings import Settings
 from schemas.time import US_PER_DAY, US_PER_MINUTE
 from schemas.topics import Topic
 from tests import samples

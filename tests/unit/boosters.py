@@ -17,7 +17,8 @@ from models.features.catalogue import NAMES
 from models.features.kernel import FeatureSet
 from models.registry import CHAMPION, Registry
 from schemas.markets import Target
-from schemas.settings import MlflowSettings, Settings
+from schemas.sections.servers import MlflowSettings
+from schemas.settings import Settings
 
 LAWS = {Target.RUNS: Law("total", 8.0, 0.3), Target.MARGIN: Law("margin", 5.0, 0.4)}
 FEATURE_SET = FeatureSet.of(Settings()).hash

@@ -10,7 +10,7 @@ from flows.sources.payload import Fact, Meeting, Payload, Refusal
 from flows.sources.teams import CLUBS
 from schemas.events import GameResult, GameUpdate, LineMovement
 from schemas.markets import GameStatus, Market
-from schemas.settings import MlbstatsSettings, OddsapiSettings
+from schemas.sections.sources import MlbstatsSettings, OddsapiSettings
 from tests import samples
 
 DAY = date(2026, 7, 20)

@@ -10,7 +10,10 @@ from fastapi import FastAPI
 from api.app import create_app
 from api.fills import FillWriter
 from schemas.bets import Fill
-from schemas.settings import ApiSettings, KafkaSettings, PaperSettings, Settings, StakingSettings
+from schemas.sections.api import ApiSettings
+from schemas.sections.servers import KafkaSettings
+from schemas.sections.staking import PaperSettings, StakingSettings
+from schemas.settings import Settings
 from tests import samples
 
 BET: dict[str, Any] = {

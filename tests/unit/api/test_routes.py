@@ -15,7 +15,8 @@ import models.staking.portfolio
 from api.app import create_app
 from cli.main import app as cli
 from schemas.errors import ConfigError
-from schemas.settings import KafkaSettings, PostgresSettings, RedisSettings, Settings
+from schemas.sections.servers import KafkaSettings, PostgresSettings, RedisSettings
+from schemas.settings import Settings
 from tests import samples
 
 

@@ -17,7 +17,8 @@ from api.versions import Known, ModelVersion, Versions
 from schemas.decisions import Role
 from schemas.errors import DependencyDown
 from schemas.markets import Target
-from schemas.settings import KafkaSettings, MlflowSettings, Settings
+from schemas.sections.servers import KafkaSettings, MlflowSettings
+from schemas.settings import Settings
 from tests import samples
 from tests.unit import boosters
 from tests.unit.api.test_routes import get, problem

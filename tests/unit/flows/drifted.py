@@ -17,7 +17,8 @@ from models.boosters.scoring import TargetModel
 from schemas.decisions import Prediction
 from schemas.events import BettingSplits, Event, day_of
 from schemas.markets import Target
-from schemas.settings import DriftSettings, Settings
+from schemas.sections.judging import DriftSettings
+from schemas.settings import Settings
 from schemas.time import US_PER_MINUTE
 from schemas.topics import Topic
 from tests import samples

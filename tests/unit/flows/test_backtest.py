@@ -19,7 +19,8 @@ from schemas.decisions import Stake
 from schemas.errors import ConfigError
 from schemas.events import Event
 from schemas.markets import GameStatus, Target
-from schemas.settings import Settings, SettlementSettings, StakingSettings
+from schemas.sections.staking import SettlementSettings, StakingSettings
+from schemas.settings import Settings
 from schemas.time import US_PER_DAY, US_PER_SECOND
 from schemas.topics import TOPIC_OF, Topic
 from schemas.wire import SCHEMA_VERSION

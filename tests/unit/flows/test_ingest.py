@@ -16,7 +16,8 @@ from flows.sources.feeds import Feed, Request, Sources, sources
 from flows.steps.alarms import Alarm
 from flows.steps.records import Outgoing
 from schemas.errors import ConfigError, DeliveryFailed
-from schemas.settings import IngestSettings, OddsapiSettings, SbdSettings, Settings
+from schemas.sections.sources import IngestSettings, OddsapiSettings, SbdSettings
+from schemas.settings import Settings
 from schemas.time import US_PER_MINUTE, US_PER_SECOND, to_us
 from tests import samples
 from tests.answering import answering

@@ -15,7 +15,8 @@ from models.staking.candidate import Candidate, Priced
 from schemas.decisions import Alert, AlertKind
 from schemas.errors import DependencyDown, ModelRefused
 from schemas.markets import Target
-from schemas.settings import AbSettings, Settings
+from schemas.sections.judging import AbSettings
+from schemas.settings import Settings
 from schemas.topics import Topic
 from tests.unit.boosters import card, constant_text, model, models, varied_text
 from tests.unit.flows.steps.test_score import LENIENT, QUOTED, game_tasks

@@ -20,7 +20,8 @@ from schemas.decisions import Alert, AlertKind
 from schemas.errors import ConfigError
 from schemas.events import Event
 from schemas.markets import Market, Side
-from schemas.settings import AlertSettings, Settings
+from schemas.sections.scoring import AlertSettings
+from schemas.settings import Settings
 from schemas.topics import Topic
 from schemas.wire import SCHEMA_VERSION
 from tests import samples

@@ -17,7 +17,8 @@ from flows.steps.bets import SETTLE_INPUTS
 from flows.steps.records import Outgoing, Record
 from schemas.bets import Settlement
 from schemas.errors import ConfigError
-from schemas.settings import PaperSettings, Settings, SettlementSettings, StakingSettings
+from schemas.sections.staking import PaperSettings, SettlementSettings, StakingSettings
+from schemas.settings import Settings
 from schemas.topics import Topic
 from tests.bets import season
 

@@ -16,7 +16,8 @@ from flows.steps.told import switch
 from schemas.decisions import DeadLetter, Refusal, Stake
 from schemas.events import Event
 from schemas.markets import Target
-from schemas.settings import Settings, StakingSettings
+from schemas.sections.staking import StakingSettings
+from schemas.settings import Settings
 from schemas.topics import Topic
 from schemas.wire import SCHEMA_VERSION
 from tests import samples

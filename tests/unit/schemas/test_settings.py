@@ -7,7 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from schemas.errors import ConfigError
-from schemas.settings import ScoreSettings, Settings
+from schemas.sections.scoring import ScoreSettings
+from schemas.settings import Settings
 
 SECRET = "hunter2"
 

@@ -3,7 +3,7 @@
 import pytest
 
 from flows.sources.books import book_named, book_of_action_network
-from schemas.settings import KNOWN_BOOKS
+from schemas.sections.scoring import KNOWN_BOOKS
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,8 @@ from schemas.bets import ALL_BANKROLLS, BankrollUpdate
 from schemas.decisions import Refusal, Stake
 from schemas.errors import OtherSnapshot
 from schemas.markets import Market, Side
-from schemas.settings import Settings, StakingSettings
+from schemas.sections.staking import StakingSettings
+from schemas.settings import Settings
 from tests.unit.models.staking import slips
 from tests.unit.models.staking.slips import HOUR, MINUTE
 

@@ -13,7 +13,8 @@ from flows.steps.decode import Decoded, DecodeRules, dead_letter, decode, decode
 from flows.steps.records import Outgoing, Record
 from schemas.decisions import DeadLetter
 from schemas.errors import RejectedEvent
-from schemas.settings import ScoreSettings, Settings
+from schemas.sections.scoring import ScoreSettings
+from schemas.settings import Settings
 from schemas.topics import INPUTS, Topic
 from tests import samples
 from tests.unit.streams import splits

@@ -14,7 +14,8 @@ from schemas.decisions import Stake
 from schemas.errors import ConfigError
 from schemas.events import QuoteStatus
 from schemas.markets import Market, Side
-from schemas.settings import PaperSettings, Settings, StakingSettings
+from schemas.sections.staking import PaperSettings, StakingSettings
+from schemas.settings import Settings
 from schemas.time import US_PER_SECOND
 from schemas.topics import Topic
 from tests.samples import OPEN, START, at, game, line, stake

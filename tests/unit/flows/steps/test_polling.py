@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.steps.polling import PollRules, pause
-from schemas.settings import OddsapiSettings
+from schemas.sections.sources import OddsapiSettings
 from schemas.time import US_PER_MINUTE, US_PER_SECOND
 from tests import samples
 

@@ -12,7 +12,8 @@ from models.assignment import assigned
 from models.boosters.scoring import TargetModel
 from schemas.decisions import Prediction, Refusal, Role, Stake
 from schemas.markets import Target
-from schemas.settings import AbSettings, Settings
+from schemas.sections.judging import AbSettings
+from schemas.settings import Settings
 from schemas.topics import CONTRACTS, Topic
 from tests import samples
 from tests.unit.boosters import card, constant_text, model, models, varied_text

@@ -24,7 +24,10 @@ from schemas.decisions import Prediction, Refusal, SideQuote, Stake
 from schemas.errors import ModelRefused
 from schemas.events import Event
 from schemas.markets import MARKET_OF, Market, Side, Target
-from schemas.settings import KNOWN_BOOKS, SHARP_BOOKS, RedisSettings, Settings, StakingSettings
+from schemas.sections.scoring import KNOWN_BOOKS, SHARP_BOOKS
+from schemas.sections.servers import RedisSettings
+from schemas.sections.staking import StakingSettings
+from schemas.settings import Settings
 from schemas.topics import CONTRACTS, Topic
 from tests import samples
 from tests.unit.boosters import FEATURE_SET, LAWS, card, constant_text, model, models

@@ -17,7 +17,8 @@ from models.odds import DEVIG
 from schemas.bets import Fill, Outcome, Settlement
 from schemas.errors import OtherSnapshot, RejectedEvent
 from schemas.markets import GameStatus
-from schemas.settings import PaperSettings, Settings, StakingSettings
+from schemas.sections.staking import PaperSettings, StakingSettings
+from schemas.settings import Settings
 from schemas.time import US_PER_DAY, US_PER_HOUR, US_PER_SECOND
 from schemas.topics import TOPIC_OF, Topic
 from schemas.wire import SCHEMA_VERSION

@@ -10,7 +10,8 @@ from models.evaluation.closing import KEPT, Board, Close, ClosingRules, Missing
 from models.odds import DEVIG
 from schemas.events import GameUpdate, LineMovement, QuoteStatus
 from schemas.markets import GameStatus, Market
-from schemas.settings import Settings, SettlementSettings
+from schemas.sections.staking import SettlementSettings
+from schemas.settings import Settings
 from schemas.time import US_PER_MINUTE, US_PER_SECOND
 from tests.samples import OPEN, START, game, line
 

@@ -14,7 +14,7 @@ from models.evaluation.clv import Bet, Coverage, closing_value, coverage
 from models.odds import DEVIG
 from schemas.bets import ClosingValue
 from schemas.markets import SIDES, Market, Side
-from schemas.settings import DevigMethod
+from schemas.sections.scoring import DevigMethod
 from tests.samples import START, settlement
 
 SECOND = 1_000_000

@@ -10,7 +10,8 @@ from models.features.fold import FoldRules, GameState
 from schemas.errors import RejectedEvent
 from schemas.events import BettingSplits, Event, LineMovement
 from schemas.markets import GameStatus, Market
-from schemas.settings import ScoreSettings, Settings
+from schemas.sections.scoring import ScoreSettings
+from schemas.settings import Settings
 from schemas.time import US_PER_MINUTE
 from tests import samples
 from tests.unit.models.features.facts import facts, value, vector

@@ -16,7 +16,9 @@ from models.features.kernel import FeatureSet
 from models.features.layout import GAME, MAX_BOOKS, empty_game
 from schemas.events import Event, QuoteStatus
 from schemas.markets import Market
-from schemas.settings import KNOWN_BOOKS, SHARP_BOOKS, ScoreSettings, Settings, StakingSettings
+from schemas.sections.scoring import KNOWN_BOOKS, SHARP_BOOKS, ScoreSettings
+from schemas.sections.staking import StakingSettings
+from schemas.settings import Settings
 from schemas.time import US_PER_MINUTE
 from tests import samples
 from tests.unit.models.features.reference import Reference

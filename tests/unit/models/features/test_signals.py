@@ -14,7 +14,8 @@ from models.features.signals import Signal, Signals
 from schemas.decisions import AlertKind
 from schemas.errors import ConfigError
 from schemas.markets import Market, Side
-from schemas.settings import KNOWN_BOOKS, AlertSettings, Settings
+from schemas.sections.scoring import KNOWN_BOOKS, AlertSettings
+from schemas.settings import Settings
 from tests import samples
 from tests.unit.streams import fold_all
 

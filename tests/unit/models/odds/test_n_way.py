@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from models.features.arrays import Array
 from models.odds import DEVIG
 from models.odds.n_way import devig, overround
-from schemas.settings import DevigMethod
+from schemas.sections.scoring import DevigMethod
 
 ORACLES = json.loads((Path(__file__).parent / "oracles.json").read_text())
 """Values that other packages gave, with the call and the package's version."""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq  # type: ignore[import-untyped]
 
 from models.odds import DEVIG, logit, multiplicative, overround, power, sigmoid
-from schemas.settings import DevigMethod, ScoreSettings
+from schemas.sections.scoring import DevigMethod, ScoreSettings
 
 CHANCES = st.floats(0.02, 0.98)
 MARGINS = st.floats(0.9, 1.5)

@@ -11,7 +11,7 @@ from models.settlement.rules import Basis
 from models.settlement.tables import Tables
 from schemas.bets import Outcome
 from schemas.errors import ConfigError
-from schemas.settings import KNOWN_BOOKS
+from schemas.sections.scoring import KNOWN_BOOKS
 from tests.unit.models.settlement.bets import bet, result
 
 RULE = """

@@ -15,7 +15,7 @@ from models.staking.candidate import Candidate, Priced
 from schemas.decisions import Refusal
 from schemas.kelly import Drawdown
 from schemas.markets import Market
-from schemas.settings import StakingSettings
+from schemas.sections.staking import StakingSettings
 from tests.unit.models.staking import slips
 
 FREE = StakingSettings(max_fraction=1.0, fraction=1.0, round_to=1e-6)

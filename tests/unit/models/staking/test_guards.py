@@ -14,7 +14,7 @@ from models.staking.guards import (
     refusals,
 )
 from schemas.decisions import Refusal
-from schemas.settings import StakingSettings
+from schemas.sections.staking import StakingSettings
 from tests.unit.models.staking import slips
 
 STAKING = StakingSettings(min_edge=0.02, min_completeness=0.4)
