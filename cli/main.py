@@ -37,6 +37,7 @@ from cli import (
     stack,
     stop,
     verify_live,
+    webhooks,
 )
 
 app = typer.Typer(
@@ -65,6 +66,7 @@ score.app.command("curate")(curate.curate)
 score.app.command("settle")(settle.settle)
 score.app.command("ledger")(ledger.ledger)
 score.app.command("monitor")(monitor.monitor)
+score.app.command("webhooks")(webhooks.webhooks)
 app.command("ingest")(ingest.ingest)
 app.command("backfill")(backfill.backfill)
 app.command("api")(api.api_command)

@@ -31,6 +31,7 @@ from schemas.sections.staking import (
     SettlementSettings,
     StakingSettings,
 )
+from schemas.sections.webhooks import WebhooksSettings
 
 _FIX = "docs/settings.md lists what it takes"
 
@@ -76,6 +77,7 @@ class Settings(BaseSettings):
     monitor: MonitorSettings = MonitorSettings()
     archive: ArchiveSettings = ArchiveSettings()
     api: ApiSettings = ApiSettings()
+    webhooks: WebhooksSettings = WebhooksSettings()
     ingest: IngestSettings = IngestSettings()
     mlbstats: MlbstatsSettings = MlbstatsSettings()
     oddsapi: OddsapiSettings = OddsapiSettings()
