@@ -96,7 +96,11 @@ class _Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         params = {name: values[0] for name, values in parse_qs(parts.query).items()}
         headers = {name.lower(): value for name, value in self.headers.items()}
-        body = self.rfile.read(int(headers.get("content-length", 0)))
+        length = int(headers.get("content-length", 0))
+        body = self.rfile.read(length)
+        if len(body) < length:  # killed while it sent
+            self.close_connection = True
+            return
         asked = Asked(parts.path, params, headers, body)
         ours.asked.append(asked)
         script = ours.scripts.get(parts.path)
