@@ -4,8 +4,6 @@ Nothing heavy is imported up here: `--help` must answer at once, so each command
 needs when it runs.
 """
 
-import sys
-
 import typer
 
 from cli import (
@@ -90,7 +88,9 @@ def main() -> None:
 
         if not isinstance(problem, SteamlineError):
             raise
-        print(f"error: {problem}", file=sys.stderr)
+        from cli.logs import tell_failure
+
+        tell_failure(problem)
         raise SystemExit(1) from None
 
 

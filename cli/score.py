@@ -21,7 +21,8 @@ def score(
     """Score every game the moment a line moves; resumes where it was stopped or killed."""
     from threading import Thread
 
-    from cli.service import asked_to_stop, log_times
+    from cli.logs import log_as
+    from cli.service import asked_to_stop
     from deploy.stack import resolve
     from flows.connectors.kafka import SCORE_GROUP, KafkaSink, KafkaSource
     from flows.connectors.redis import FeatureSink
@@ -34,8 +35,8 @@ def score(
     from schemas.settings import Settings
     from schemas.topics import SCORE_INPUTS
 
-    log_times()
     settings = resolve(Settings.read())
+    log_as(settings)
     models = current_models(settings)
     challengers = current_challengers(settings)
     scorer = Scorer(settings, models, challengers)

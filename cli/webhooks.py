@@ -19,7 +19,8 @@ def webhooks(
     import asyncio
     import json
 
-    from cli.service import asked_to_stop, log_times, wall_clock_us
+    from cli.logs import log_as
+    from cli.service import asked_to_stop, wall_clock_us
     from deploy.stack import resolve
     from flows.connectors.kafka import ConfirmedProducer
     from flows.connectors.metrics import serve
@@ -28,8 +29,8 @@ def webhooks(
     from flows.webhooks import Tally, call_webhooks
     from schemas.settings import Settings
 
-    log_times()
     settings = resolve(Settings.read())
+    log_as(settings)
     ours = settings.webhooks
     tally = Tally(tuple(one.name for one in ours.endpoints))
     if ours.metrics_port is not None:

@@ -181,7 +181,17 @@ class Follower:
             self._tally.delivered[where] += 1
         else:
             detail = f"endpoint {self._name}: {failed.detail}"
-            log.warning("%s of %s: %s", id_of(record, message), record.topic.value, detail)
+            log.warning(
+                "%s of %s: %s",
+                id_of(record, message),
+                record.topic.value,
+                detail,
+                extra={
+                    "event_id": id_of(record, message),
+                    "game_id": getattr(message, "game_id", None),
+                    "endpoint": self._name,
+                },
+            )
             await self._refuse(record, RejectedEvent(failed.reason, detail))
         self._choice.told(message)
 
