@@ -23,6 +23,10 @@ def api_command(
 
     settings = resolve(Settings.read())
     log_as(settings)
+    if settings.traces.endpoint is not None:
+        from cli.traces import tracer_of
+
+        tracer_of(settings.traces, "api")
     asked = {"host": host, "port": port}
     given = {name: value for name, value in asked.items() if value is not None}
     settings = settings.model_copy(update={"api": settings.api.model_copy(update=given)})

@@ -1,10 +1,11 @@
 """How every command that runs until it is stopped logs: the one place that says so."""
 
+import json
 import logging
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, TextIO
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -24,7 +25,8 @@ class Discreet(logging.Formatter):
         super().__init__()
         self.inner = inner
         # The longest first: one may hold another.
-        self._secrets = sorted(secrets, key=lambda one: (-len(one), one))
+        as_json = {json.dumps(one)[1:-1] for one in secrets}
+        self._secrets = sorted(secrets | as_json, key=lambda one: (-len(one), one))
 
     def format(self, record: logging.LogRecord) -> str:
         line = self.inner.format(record)
@@ -131,6 +133,7 @@ def _parts(secret: str) -> Iterator[str]:
         yield unquote(password)
     if parts.query:
         yield parts.query
+        yield from (value for _, value in parse_qsl(parts.query))
     if parts.scheme in ("http", "https") and len(parts.path) > 1:
         # Of a receiver whose address alone opens it.
         yield parts.path
