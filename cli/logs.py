@@ -25,14 +25,25 @@ class Discreet(logging.Formatter):
         super().__init__()
         self.inner = inner
         # The longest first: one may hold another.
-        as_json = {json.dumps(one)[1:-1] for one in secrets}
-        self._secrets = sorted(secrets | as_json, key=lambda one: (-len(one), one))
+        self._secrets = secrets
 
     def format(self, record: logging.LogRecord) -> str:
-        line = self.inner.format(record)
-        for secret in self._secrets:
-            line = line.replace(secret, HIDDEN)
-        return line
+        return blotted(self.inner.format(record), self._secrets)
+
+
+def blotted(text: str, secrets: set[str]) -> str:
+    """Plain text or JSON without these."""
+    as_json = {json.dumps(one)[1:-1] for one in secrets}
+    # The longest first: one may hold another.
+    for secret in sorted(secrets | as_json, key=lambda one: (-len(one), one)):
+        text = text.replace(secret, HIDDEN)
+    return text
+
+
+def quiet() -> None:
+    """For a command whose output is the answer: libraries have nothing to say beside it."""
+    logging.getLogger().addHandler(logging.NullHandler())
+    logging.getLogger().setLevel(logging.CRITICAL)
 
 
 class _StandardError(logging.StreamHandler[TextIO]):

@@ -19,6 +19,7 @@ from cli import (
     data,
     db,
     demo,
+    doctor,
     drift,
     features,
     ingest,
@@ -72,6 +73,7 @@ app.command("kelly")(kelly.kelly)
 app.command("stop")(stop.stop)
 app.command("resume")(stop.resume)
 app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
 app.command("audit")(audit.audit)
 app.command("parity")(parity.parity)
 app.command("backtest")(backtest.backtest)
