@@ -1,4 +1,4 @@
-"""Is everything there, and as it must be: checks side by side, none of which can hold up the rest."""
+"""Is everything there, and as it must be: checks side by side, none holding up the others."""
 
 import time
 from collections.abc import Callable, Sequence

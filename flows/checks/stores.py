@@ -11,8 +11,6 @@ from redis import Redis, RedisError
 
 from flows.connectors.migrations import dsn_of, no_dsn, status
 from flows.doctor import Check, Finding, fail, ok, warn
-from models.features.kernel import FeatureSet
-from models.registry import CHAMPION, Registry
 from schemas.errors import first_line
 from schemas.markets import Target
 from schemas.settings import Settings
@@ -129,6 +127,10 @@ def _postgres(settings: Settings, clock_us: Callable[[], int]) -> Iterator[Findi
 
 
 def _registry(settings: Settings) -> Iterator[Finding]:
+    # Here: they cost seconds, and the other checks need not wait for them.
+    from models.features.kernel import FeatureSet
+    from models.registry import CHAMPION, Registry
+
     registry = Registry.of(settings)
     registry.require_answer()
     wanted = FeatureSet.of(settings).hash
