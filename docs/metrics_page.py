@@ -1,6 +1,6 @@
 """Writes docs/metrics.md from the metrics themselves: `python -m docs.metrics_page`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -65,6 +65,7 @@ class _Nobody:
 
     def send(self, message: Outgoing) -> None: ...
     def confirm(self) -> None: ...
+    def poll(self) -> None: ...
 
 
 @cache
@@ -102,9 +103,8 @@ def families(registry: CollectorRegistry) -> list[Family]:
     for family in registry.collect():
         suffix = "_total" if family.type == "counter" else ""
         # Neither kind shows its labels otherwise before there is a value.
-        labels = getattr(family, "_labelnames", None)
-        if labels is None:
-            labels = getattr(own[family.name], "_labelnames", ())
+        made_by = family if hasattr(family, "_labelnames") else own[family.name]
+        labels: Sequence[str] = getattr(made_by, "_labelnames", ())
         found.append(Family(family.name + suffix, family.type, tuple(labels), family.documentation))
     return sorted(found)
 

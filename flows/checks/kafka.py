@@ -97,7 +97,7 @@ def _partitions(
 
 
 def _configs(admin: AdminClient, there: dict[str, Topic]) -> Iterator[Finding]:
-    asked = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in there]  # type: ignore[attr-defined]
+    asked = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in there]
     told: dict[str, dict[str, Any]] = {
         resource.name: {key: entry.value for key, entry in future.result().items()}
         for resource, future in admin.describe_configs(asked, request_timeout=ASK_SECONDS).items()

@@ -51,8 +51,8 @@ def _redis(settings: Settings, clock_us: Callable[[], int]) -> Iterator[Finding]
         retry_on_error=[],
     )
     try:
-        info: dict[str, Any] = client.info()  # type: ignore[assignment]
-        seconds, micros = client.time()  # type: ignore[misc]
+        info: dict[str, Any] = client.info()
+        seconds, micros = client.time()
     except RedisError as down:
         yield fail("redis", first_line(down), "Start it, or mend STEAMLINE_REDIS_URL")
         return
@@ -147,7 +147,7 @@ def _registry(settings: Settings) -> Iterator[Finding]:
     others = [
         f"{target.value} {version.name}"
         for target, version in known.items()
-        if registry.logged(version, importances=False).params.get("feature_set") != wanted
+        if registry.logged(version, importances=False).parameters.get("feature_set") != wanted
     ]
     if others:
         yield fail(

@@ -1,5 +1,6 @@
 """The doctor's checks side by side, and those of this machine."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Event
@@ -11,6 +12,7 @@ from pydantic import SecretStr
 from flows.checks import local, stores
 from flows.doctor import Check, Finding, State, examine, ok, warn
 from models.features.kernel import FeatureSet
+from models.provenance import Logged
 from models.registry import FORCED, GATE, NAME, Registry, Version
 from schemas.errors import DependencyDown
 from schemas.markets import Target
@@ -89,7 +91,7 @@ def test_room_on_the_disk(
     free: int, state: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = type("Usage", (), {"free": free})
-    monkeypatch.setattr(local.shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     assert states(look(Settings(home=tmp_path), tmp_path / ".env"))["disk"] == state
 
 
@@ -143,14 +145,11 @@ def test_champions_are_there_past_the_gate_and_of_this_feature_set(
     tags = {GATE: FORCED, NAME: "7-abc"}
     champions = {target: Version(target, "7", "run", 0, (), tags) for target in Target}
     hashes = dict.fromkeys(Target, FeatureSet.of(settings).hash)
-    logged = type("Logged", (), {})
     monkeypatch.setattr(Registry, "require_answer", lambda _: None)
     monkeypatch.setattr(Registry, "find", lambda _, target, alias: champions.get(target))
 
-    def of_run(_: object, version: Version, importances: bool) -> Any:
-        found = logged()
-        found.params = {"feature_set": hashes[version.target]}
-        return found
+    def of_run(_: object, version: Version, importances: bool) -> Logged:
+        return Logged({"feature_set": hashes[version.target]}, {}, {})
 
     monkeypatch.setattr(Registry, "logged", of_run)
 
