@@ -57,6 +57,7 @@ up down: $(READY)
 docs: $(READY)
 	@$(BIN)/python -m docs.settings_page
 	@$(BIN)/python -m docs.features_page
+	@$(BIN)/python -m docs.metrics_page
 
 lock: $(UV)
 	@$(COMPILE)

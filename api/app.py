@@ -70,6 +70,10 @@ def create_app(settings: Settings) -> FastAPI:
             with suppress(asyncio.CancelledError):
                 await beating
             await reader.stop()
+            if settings.traces.endpoint is not None:
+                from api.tracing import send_rest
+
+                await asyncio.to_thread(send_rest)
 
     app = FastAPI(
         title="Steamline",
@@ -89,6 +93,11 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(kelly.router)
     app.include_router(fills.build(settings))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
+
+    if settings.traces.endpoint is not None:
+        from api.tracing import trace_requests
+
+        trace_requests(app)
 
     @app.get("/", include_in_schema=False)
     async def page() -> FileResponse:

@@ -35,6 +35,7 @@ class Server(uvicorn.Server):
                 host=settings.api.host,
                 port=settings.api.port,
                 log_level="warning",
+                log_config=None,  # the process has said how it logs
                 server_header=False,
                 timeout_graceful_shutdown=GRACE_SECONDS,
             )

@@ -16,14 +16,17 @@ def api_command(
     ] = None,
 ) -> None:
     """Serve the board at / and the live feed at /v1/feed until Ctrl-C."""
-    import logging
-
     from api.server import Server
+    from cli.logs import log_as
     from deploy.stack import resolve
     from schemas.settings import Settings
 
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     settings = resolve(Settings.read())
+    log_as(settings)
+    if settings.traces.endpoint is not None:
+        from cli.traces import tracer_of
+
+        tracer_of(settings.traces, "api")
     asked = {"host": host, "port": port}
     given = {name: value for name, value in asked.items() if value is not None}
     settings = settings.model_copy(update={"api": settings.api.model_copy(update=given)})

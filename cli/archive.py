@@ -46,14 +46,15 @@ def run(
 ) -> None:
     """Archive every record of every topic, once; goes on where it was stopped or killed."""
 
-    from cli.service import asked_to_stop, log_times
+    from cli.logs import log_as
+    from cli.service import asked_to_stop
     from deploy.stack import resolve
     from flows.archive import archive
     from flows.connectors.topics import ensure_topics
     from schemas.settings import Settings
 
-    log_times()
     settings = resolve(Settings.read())
+    log_as(settings)
     root = _root(settings, folder)
     stop = asked_to_stop()
     if not ensure_topics(settings.kafka, stop.is_set):

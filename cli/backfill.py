@@ -43,8 +43,9 @@ def backfill(
     import sys
 
     from cli.ingest import print_summary
+    from cli.logs import log_as
     from cli.moments import moment
-    from cli.service import asked_to_stop, log_times, wall_clock_us
+    from cli.service import asked_to_stop, wall_clock_us
     from deploy.stack import resolve
     from flows.backfill import Backfill, of_past
     from flows.connectors.kafka import SCORE_GROUP, ConfirmedProducer
@@ -59,7 +60,6 @@ def backfill(
     from schemas.time import US_PER_DAY, US_PER_MINUTE, to_us
     from schemas.topics import Topic
 
-    log_times()
     if from_ is not None and record is not None:
         raise ConfigError("--from", "does not go with --record", "Give one of them")
     asked = Range(to_us(moment("START", start)), to_us(moment("END", end)), every * US_PER_MINUTE)
@@ -68,6 +68,7 @@ def backfill(
     if asked.end_us > wall_clock_us():
         raise ConfigError("END", "is not over yet", "`steamline ingest` polls what is now")
     settings = resolve(Settings.read())
+    log_as(settings)
     found = of_past(sources(settings, frozenset(source or ()), played=from_ is not None))
     asked_to = asked_to_stop()
     if not ensure_topics(settings.kafka, asked_to.is_set):

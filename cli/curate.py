@@ -22,7 +22,8 @@ def curate(
     import asyncio
     import json
 
-    from cli.service import asked_to_stop, log_times
+    from cli.logs import log_as
+    from cli.service import asked_to_stop
     from deploy.stack import resolve
     from flows.connectors.kafka import ConfirmedProducer
     from flows.connectors.migrations import migrate
@@ -31,8 +32,8 @@ def curate(
     from flows.garbage import rest_the_collector
     from schemas.settings import Settings
 
-    log_times()
     settings = resolve(Settings.read())
+    log_as(settings)
     account = Account()
     _serve(account, settings)
     migrate(settings.postgres)

@@ -36,7 +36,8 @@ def ingest(
     import signal
     import sys
 
-    from cli.service import asked_to_stop, log_times, wall_clock_us
+    from cli.logs import log_as
+    from cli.service import asked_to_stop, wall_clock_us
     from deploy.stack import resolve
     from flows.connectors.kafka import ConfirmedProducer
     from flows.connectors.topics import ensure_topics
@@ -46,11 +47,11 @@ def ingest(
     from schemas.errors import ConfigError
     from schemas.settings import Settings
 
-    log_times()
     log = logging.getLogger(__name__)
     if from_ is not None and (record is not None or once):
         raise ConfigError("--from", "does not go with --record or --once", "Give one of them")
     settings = resolve(Settings.read())
+    log_as(settings)
     found = sources(settings, frozenset(source or ()), played=from_ is not None)
     for name, why in found.off.items():
         log.info("%s is off: %s", name, why)

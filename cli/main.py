@@ -4,8 +4,6 @@ Nothing heavy is imported up here: `--help` must answer at once, so each command
 needs when it runs.
 """
 
-import sys
-
 import typer
 
 from cli import (
@@ -21,6 +19,7 @@ from cli import (
     data,
     db,
     demo,
+    doctor,
     drift,
     features,
     ingest,
@@ -37,6 +36,7 @@ from cli import (
     stack,
     stop,
     verify_live,
+    webhooks,
 )
 
 app = typer.Typer(
@@ -65,6 +65,7 @@ score.app.command("curate")(curate.curate)
 score.app.command("settle")(settle.settle)
 score.app.command("ledger")(ledger.ledger)
 score.app.command("monitor")(monitor.monitor)
+score.app.command("webhooks")(webhooks.webhooks)
 app.command("ingest")(ingest.ingest)
 app.command("backfill")(backfill.backfill)
 app.command("api")(api.api_command)
@@ -72,6 +73,7 @@ app.command("kelly")(kelly.kelly)
 app.command("stop")(stop.stop)
 app.command("resume")(stop.resume)
 app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
 app.command("audit")(audit.audit)
 app.command("parity")(parity.parity)
 app.command("backtest")(backtest.backtest)
@@ -88,7 +90,9 @@ def main() -> None:
 
         if not isinstance(problem, SteamlineError):
             raise
-        print(f"error: {problem}", file=sys.stderr)
+        from cli.logs import tell_failure
+
+        tell_failure(problem)
         raise SystemExit(1) from None
 
 

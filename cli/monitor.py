@@ -26,7 +26,8 @@ def monitor(
     import json
 
     from cli.games import named
-    from cli.service import asked_to_stop, log_times
+    from cli.logs import log_as
+    from cli.service import asked_to_stop
     from deploy.stack import resolve
     from flows.connectors import kept
     from flows.connectors.kafka import ConfirmedProducer
@@ -42,8 +43,8 @@ def monitor(
     if as_json and not once:
         raise ConfigError("--json", "goes with --once only", "Add --once")
     roots = named(archive, postgres)
-    log_times()
     settings = resolve(Settings.read())
+    log_as(settings)
     if postgres:
         migrate(settings.postgres)
     where = (

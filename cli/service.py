@@ -2,15 +2,6 @@
 
 from threading import Event
 
-FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
-
-
-def log_times() -> None:
-    """A line a message on standard error, with its time."""
-    import logging
-
-    logging.basicConfig(level=logging.INFO, format=FORMAT)
-
 
 def wall_clock_us() -> int:
     """The wall clock, microseconds UTC, for whoever must be handed one."""

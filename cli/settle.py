@@ -17,7 +17,8 @@ def settle(
 ) -> None:
     """Settle every bet when its result is in, and hold it against the close; fill the stakes of
     paper bankrolls; resumes where it was stopped or killed."""
-    from cli.service import asked_to_stop, log_times
+    from cli.logs import log_as
+    from cli.service import asked_to_stop
     from deploy.stack import resolve
     from flows.connectors.kafka import KafkaSink, KafkaSource
     from flows.connectors.topics import ensure_topics
@@ -26,8 +27,8 @@ def settle(
     from flows.worker import run
     from schemas.settings import Settings
 
-    log_times()
     settings = resolve(Settings.read())
+    log_as(settings)
     stop = asked_to_stop()
     if not ensure_topics(settings.kafka, stop.is_set):
         return

@@ -29,7 +29,8 @@ def watch(
     import json
     import sys
 
-    from cli.service import log_times, wall_clock_us
+    from cli.logs import log_as
+    from cli.service import wall_clock_us
     from deploy.stack import resolve
     from flows.promotion import Evidence, introduce
     from flows.watch import Watch
@@ -39,8 +40,8 @@ def watch(
 
     if (now or as_json) and not once:
         raise ConfigError("--now/--json", "go with --once only", "Add --once")
-    log_times()
     settings = resolve(Settings.read())
+    log_as(settings)
     registry = Registry.of(settings)
     ours = Watch(
         archive,

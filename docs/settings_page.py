@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from schemas.kelly import Drawdown
 from schemas.sections.base import PREFIX, Section
 from schemas.sections.staking import StakingSettings
+from schemas.sections.webhooks import Endpoint
 from schemas.settings import Settings
 
 PAGE = Path(__file__).parent / "settings.md"
@@ -108,7 +109,7 @@ def _type(field: FieldInfo) -> str:
         kind = "path"
     elif _holds(field.annotation, dict) or _holds(field.annotation, Drawdown):
         kind = "JSON object"
-    elif _holds(field.annotation, StakingSettings):
+    elif _holds(field.annotation, StakingSettings) or _holds(field.annotation, Endpoint):
         kind = "JSON list of objects"
     elif _holds(field.annotation, tuple):
         kind = "JSON list of text"

@@ -14,6 +14,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
 from typing import Protocol, TypeVar
 
 from flows.connectors.ledger_store import DOWN, REFUSED, Done, LedgerStore
@@ -64,6 +65,40 @@ def say(producer: Producer, told: Iterable[Told], stops: Iterable[Fact]) -> None
     producer.confirm()
 
 
+class Account:
+    """What became of the facts, and whether Postgres answers; read from other threads."""
+
+    def __init__(self, clock_us: Callable[[], int]) -> None:
+        self._clock_us = clock_us
+        self.booked: Counter[str] = Counter()
+        """Transactions by kind."""
+        self.refused: Counter[str] = Counter()
+        """Dead letters by reason."""
+        self.short: Counter[str] = Counter()
+        """Stakes for which too little was free, by bankroll."""
+        self.passed: Counter[str] = Counter()
+        """Facts of bankrolls that have no ledger, by bankroll."""
+        self.balance: dict[str, Decimal] = {}
+        """Of each bankroll, as last told."""
+        self.stopped: Counter[str] = Counter()
+        """Stops that the ledger has told, by bankroll."""
+        self.committed_us: int | None = None
+        self.away_us: int | None = clock_us()
+        """Since when Postgres has not answered; none while it does."""
+
+    def answered(self) -> None:
+        self.away_us = None
+
+    def gone(self) -> None:
+        if self.away_us is None:
+            self.away_us = self._clock_us()
+
+    @property
+    def away_seconds(self) -> float:
+        since_us = self.away_us
+        return 0.0 if since_us is None else (self._clock_us() - since_us) / US_PER_SECOND
+
+
 class Keeper:
     """Brings facts into the store, come what may, and says what has come of it."""
 
@@ -73,24 +108,18 @@ class Keeper:
         producer: Producer,
         clock_us: Callable[[], int],
         stopping: Callable[[], bool] = lambda: False,
+        account: Account | None = None,
     ) -> None:
         self._store, self._producer = store, producer
         self._clock_us, self._stopping = clock_us, stopping
         self._complain = Complaints()
         self._beaten_us = 0
-        self.booked: Counter[str] = Counter()
-        """Transactions by kind."""
-        self.refused: Counter[str] = Counter()
-        """Dead letters by reason."""
-        self.short: Counter[str] = Counter()
-        """Stakes for which too little was free, by bankroll."""
-        self.passed: Counter[str] = Counter()
-        """Facts of bankrolls that have no ledger, by bankroll."""
+        self.account = account or Account(clock_us)
 
     def greet(self) -> Positions:
         """Say again what was said last, as it may not have been heard; how far the books are."""
         told, stops = self.patiently(self._store.said)
-        say(self._producer, told, stops)
+        self._say(told, stops)
         return self.patiently(self._store.positions)
 
     def bring(
@@ -120,10 +149,10 @@ class Keeper:
             done = self._follow(left, begins, ends)
         if done is None:
             # It was booked, and the answer was lost: so nobody has heard.
-            say(self._producer, *self.patiently(self._store.said))
+            self._say(*self.patiently(self._store.said))
             return
         self._count(done)
-        say(self._producer, done.told, done.books.stops(new=True))
+        self._say(done.told, done.books.stops(new=True))
 
     def _follow(self, taken: Sequence[Taken], begins: Positions, ends: Positions) -> Done | None:
         """Once, even where the answer to a commit was lost: then none."""
@@ -145,7 +174,7 @@ class Keeper:
         if self._clock_us() - self._beaten_us < every_us:
             return
         told = self.patiently(lambda: self._store.beat(self._clock_us()))
-        say(self._producer, told, [])
+        self._say(told, [])
         self._beaten_us = self._clock_us()
 
     def patiently(self, question: Callable[[], T]) -> T:
@@ -154,34 +183,43 @@ class Keeper:
         while True:
             try:
                 self._store.open()
-                return question()
+                answer = question()
+                self.account.answered()
+                return answer
             except NotAlone as other:
                 self._complain("waiting: %s", other)
             except DOWN as down:
                 text = str(down).partition("\n")[0]
                 self._complain("waiting for Postgres: %s: %s", type(down).__name__, text)
                 self._store.close()
+                self.account.gone()
             if self._stopping():
                 raise Stopped
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def _count(self, done: Done) -> None:
-        self.booked.update(one.kind.value for one in done.books.booked)
-        self.passed.update(done.books.passed)
+        self.account.committed_us = self._clock_us()
+        self.account.booked.update(one.kind.value for one in done.books.booked)
+        self.account.passed.update(done.books.passed)
         for bankroll, count in done.books.short.items():
-            self.short[bankroll] += count
+            self.account.short[bankroll] += count
             self._complain(
                 "%s: too little is free to reserve for %d stakes (%d so far)",
                 bankroll,
                 count,
-                self.short[bankroll],
+                self.account.short[bankroll],
             )
+
+    def _say(self, told: Sequence[Told], stops: Sequence[Fact]) -> None:
+        say(self._producer, told, stops)
+        self.account.balance.update((one.bankroll, one.balance) for one in told)
+        self.account.stopped.update(one.said.bankroll for one in stops)
 
     def _deliver(self, letters: Iterable[Outgoing]) -> None:
         some = list(letters)
         for letter in some:
-            self.refused[json.loads(letter.value)["reason"]] += 1
+            self.account.refused[json.loads(letter.value)["reason"]] += 1
             self._producer.send(letter)
         if some:
             self._producer.confirm()
@@ -194,14 +232,15 @@ def keep_ledger(
     stopping: Callable[[], bool],
     once: bool = False,
     accept_gap: bool = False,
-) -> Keeper:
+    account: Account | None = None,
+) -> Account:
     """Until asked to stop, or until the current ends of the topics where it is to run `once`.
 
     Raises what ends it: OffsetOutOfRange, OtherReader, DeliveryFailed, DependencyDown.
     """
     rules = DecodeRules.of(settings)
     store = LedgerStore(settings.postgres, alone_on=settings.kafka.prefix)
-    keeper = Keeper(store, producer, clock_us, stopping)
+    keeper = Keeper(store, producer, clock_us, stopping, account)
     every_us = round(settings.ledger.heartbeat_seconds * US_PER_SECOND)
     reader: TopicReader | None = None
     try:
@@ -233,4 +272,4 @@ def keep_ledger(
         if reader is not None:
             reader.close()
         store.close()
-    return keeper
+    return keeper.account

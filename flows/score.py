@@ -15,6 +15,7 @@ from flows.steps.decode import Decoded, DecodeRules
 from flows.steps.game import GameStep, ToScore
 from flows.steps.records import FeatureBlob, Outgoing, Record
 from flows.steps.score import Scored, Scorer
+from flows.steps.spans import UNTRACED, Spans
 from flows.steps.told import decode_all
 from models.features.fold import FoldRules
 from schemas.bets import ALL_BANKROLLS, BankrollUpdate
@@ -50,6 +51,7 @@ def score_flow(
     features: DynamicSink[FeatureBlob],
     scorer: Scorer,
     meter: Meter | None = None,
+    spans: Spans = UNTRACED,
 ) -> Dataflow:
     """The whole graph; connectors are handed in."""
     meter = meter or Unmetered()
@@ -65,7 +67,7 @@ def score_flow(
 
     # What is said of bankrolls goes the same way as the games, or it would overtake them.
     folded: KeyedStream[ToScore | Outgoing | Numbered] = op.stateful_batch(
-        "fold", events, lambda resume: _GameLogic(GameStep(fold_rules, resume))
+        "fold", events, lambda resume: _GameLogic(GameStep(fold_rules, resume), spans)
     )
     scored: Stream[Scored] = op.flat_map_batch(
         "score", folded, lambda batch: _score(batch, scorer, meter)
@@ -80,7 +82,7 @@ def score_flow(
 
     news = op.flat_map_batch("news", scored, lambda batch: _news(batch, bankrolls))
     moved: KeyedStream[Outgoing] = op.stateful_batch(
-        "allocate", news, lambda resume: _AllocateLogic(bankrolls, resume)
+        "allocate", news, lambda resume: _AllocateLogic(bankrolls, resume, spans)
     )
     stakes = op.flat_map_batch("staked", op.key_rm("moved", moved), _as_one)
 
@@ -92,8 +94,8 @@ def score_flow(
 
 
 class _GameLogic(StatefulBatchLogic[Decoded | Numbered, ToScore | Outgoing | Numbered, bytes]):
-    def __init__(self, step: GameStep) -> None:
-        self._step = step
+    def __init__(self, step: GameStep, spans: Spans) -> None:
+        self._step, self._spans = step, spans
 
     def on_batch(
         self, values: list[Decoded | Numbered]
@@ -101,7 +103,8 @@ class _GameLogic(StatefulBatchLogic[Decoded | Numbered, ToScore | Outgoing | Num
         events = [value for value in values if isinstance(value, Decoded)]
         if not events:
             return [value for value in values if isinstance(value, Numbered)], self.DISCARD
-        return self._step.on_batch(events), self.RETAIN
+        with self._spans.span("fold", game_id=events[0].event.game_id, events=len(events)):
+            return list(self._step.on_batch(events)), self.RETAIN
 
     def snapshot(self) -> bytes:
         return self._step.snapshot()
@@ -122,14 +125,17 @@ class _AlertLogic(StatefulBatchLogic[Watched, Outgoing, bytes]):
 class _AllocateLogic(StatefulBatchLogic[tuple[str, Numbered], Outgoing, bytes]):
     """Bytewax does not say for which key it asks; the first news does."""
 
-    def __init__(self, rules: Mapping[str, AllocateRules], resume: bytes | None) -> None:
-        self._rules, self._resume = rules, resume
+    def __init__(
+        self, rules: Mapping[str, AllocateRules], resume: bytes | None, spans: Spans
+    ) -> None:
+        self._rules, self._resume, self._spans = rules, resume, spans
         self._step: AllocateStep | None = None
 
     def on_batch(self, values: list[tuple[str, Numbered]]) -> tuple[Iterable[Outgoing], bool]:
         if self._step is None:
             self._step = AllocateStep(self._rules[values[0][0]], self._resume)
-        return self._step.on_batch(what for _, what in values), self.RETAIN
+        with self._spans.span("allocate", bankroll=values[0][0], news=len(values)):
+            return list(self._step.on_batch(what for _, what in values)), self.RETAIN
 
     def snapshot(self) -> bytes:
         # It is asked only of a key that has had news.

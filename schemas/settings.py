@@ -15,6 +15,7 @@ from schemas.sections.api import ApiSettings
 from schemas.sections.base import PREFIX
 from schemas.sections.judging import AbSettings, DriftSettings, MonitorSettings, WatchSettings
 from schemas.sections.keeping import ArchiveSettings, CurateSettings
+from schemas.sections.observing import LogSettings, TracesSettings
 from schemas.sections.scoring import KNOWN_BOOKS, SHARP_BOOKS, AlertSettings, ScoreSettings
 from schemas.sections.servers import KafkaSettings, MlflowSettings, PostgresSettings, RedisSettings
 from schemas.sections.sources import (
@@ -31,6 +32,7 @@ from schemas.sections.staking import (
     SettlementSettings,
     StakingSettings,
 )
+from schemas.sections.webhooks import WebhooksSettings
 
 _FIX = "docs/settings.md lists what it takes"
 
@@ -76,6 +78,9 @@ class Settings(BaseSettings):
     monitor: MonitorSettings = MonitorSettings()
     archive: ArchiveSettings = ArchiveSettings()
     api: ApiSettings = ApiSettings()
+    webhooks: WebhooksSettings = WebhooksSettings()
+    log: LogSettings = LogSettings()
+    traces: TracesSettings = TracesSettings()
     ingest: IngestSettings = IngestSettings()
     mlbstats: MlbstatsSettings = MlbstatsSettings()
     oddsapi: OddsapiSettings = OddsapiSettings()

@@ -28,6 +28,7 @@ class Asked:
     path: str
     params: dict[str, str]
     headers: dict[str, str]
+    body: bytes = b""
 
 
 Script = Callable[[Asked], Reply]
@@ -95,7 +96,12 @@ class _Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         params = {name: values[0] for name, values in parse_qs(parts.query).items()}
         headers = {name.lower(): value for name, value in self.headers.items()}
-        asked = Asked(parts.path, params, headers)
+        length = int(headers.get("content-length", 0))
+        body = self.rfile.read(length)
+        if len(body) < length:  # killed while it sent
+            self.close_connection = True
+            return
+        asked = Asked(parts.path, params, headers, body)
         ours.asked.append(asked)
         script = ours.scripts.get(parts.path)
         reply = Reply(404, b"") if script is None else script(asked)
@@ -104,6 +110,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(reply)
         except OSError:
             self.close_connection = True  # the client has had enough
+
+    do_POST = do_GET
 
     def _send(self, reply: Reply) -> None:
         self.send_response_only(reply.status)

@@ -22,7 +22,7 @@ class ArchiveMetrics:
 
         self._records = counter("records", "Records read.", "topic")
         self._rows = counter("rows", "Rows written.", "topic")
-        self._apart = counter("apart", "Records set apart.", "topic", "reason")
+        self._apart = counter("apart_records", "Records set apart.", "topic", "reason")
         self._rolls = counter("rolls", "Rolls written.", "topic")
         self._files = counter("files", "Files written.", "topic")
         self._bytes = counter("bytes", "Bytes written.", "topic")

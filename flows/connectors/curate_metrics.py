@@ -38,7 +38,7 @@ class CurateMetrics(Collector):
         yield _counter("records", "Records done with.", "topic", records)
         yield _counter("rows", "Rows that are new.", "table", _all(tables, done.new))
         yield _counter("repeats", "Rows there already.", "table", _all(tables, done.repeats))
-        yield _counter("refused", "Dead letters written.", "reason", dict(done.refused))
+        yield _counter("dead_letters", "Dead letters written.", "reason", dict(done.refused))
         yield CounterMetricFamily("steamline_curate_batches", "Transactions.", done.batches)
         away = done.away_seconds
         yield GaugeMetricFamily(
@@ -47,23 +47,27 @@ class CurateMetrics(Collector):
             float(done.away_us is None),
         )
         yield GaugeMetricFamily(
-            "steamline_curate_postgres_away_seconds", "For how long it has not.", away
+            "steamline_curate_postgres_away_seconds",
+            "For how long Postgres has not answered.",
+            away,
+        )
+        committed = GaugeMetricFamily(
+            "steamline_curate_committed_timestamp_seconds",
+            "When rows or positions were last committed.",
+            labels=[],
         )
         if (committed_us := done.committed_us) is not None:
-            yield GaugeMetricFamily(
-                "steamline_curate_committed_timestamp_seconds",
-                "When rows or positions were last committed.",
-                committed_us / US_PER_SECOND,
-            )
+            committed.add_metric([], committed_us / US_PER_SECOND)
+        yield committed
+        family = GaugeMetricFamily(
+            "steamline_curate_behind_records",
+            "Offsets on the topic that the database does not cover.",
+            labels=["topic"],
+        )
         if (behind := self._behind()) is not None:
-            family = GaugeMetricFamily(
-                "steamline_curate_behind_records",
-                "Offsets on the topic that the database does not cover.",
-                labels=["topic"],
-            )
             for topic in Topic:
                 family.add_metric([topic.value], behind[topic])
-            yield family
+        yield family
 
     def _behind(self) -> Counter[Topic] | None:
         """None where the broker does not tell: a wrong number would be worse."""

@@ -55,8 +55,10 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def sole(folder: Path, task: str) -> Iterator[None]:
+def sole(folder: Path, task: str, command: str | None = None) -> Iterator[None]:
     """Nobody else does the same there meanwhile; a killed process holds nothing.
+
+    command: as the user knows it; without it, the archive's command of that task.
 
     Raises ConfigError where somebody does.
     """
@@ -66,6 +68,8 @@ def sole(folder: Path, task: str) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ConfigError(
-                str(folder), f"`steamline archive {task}` is at work there", "Stop it first"
+                str(folder),
+                f"`{command or f'steamline archive {task}'}` is at work there",
+                "Stop it first",
             ) from None
         yield

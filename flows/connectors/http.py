@@ -181,7 +181,7 @@ class Poller:
             said_us = _date_us(response.headers)
             return self._answer(request, response, said_us, b"", unchanged=True)
         if status == httpx.codes.TOO_MANY_REQUESTS or status >= 500:
-            seconds = _retry_after(response.headers, self._clock())
+            seconds = retry_after(response.headers, self._clock())
             if seconds is not None and seconds > self._settings.max_wait_seconds:
                 raise SourceBusy(f"HTTP {status}: asks for {seconds:.0f} s of rest", seconds)
             raise _Again(f"HTTP {status}", seconds)
@@ -263,7 +263,7 @@ def _date_us(headers: httpx.Headers) -> int | None:
     return made_us - (int(age) * US_PER_SECOND if age.isdecimal() else 0)
 
 
-def _retry_after(headers: httpx.Headers, now_us: int) -> float | None:
+def retry_after(headers: httpx.Headers, now_us: int) -> float | None:
     """Seconds; a source may name a time instead."""
     text = headers.get("retry-after", "")
     if text.isdecimal():

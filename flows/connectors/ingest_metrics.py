@@ -23,17 +23,19 @@ class IngestMetrics(Collector):
         counts, looks = ingest.intake.counts, ingest.looks
         yield _counter("looks", "Looks at a source.", "outcome", looks.done)
         yield _counter("events", "Events said.", "topic", counts.events)
-        yield _counter("refused", "Parts of answers not usable.", "reason", counts.refused)
+        yield _counter("refused_parts", "Parts of answers not usable.", "reason", counts.refused)
         yield _counter("dead_letters", "Dead letters.", "reason", counts.letters)
         waiting: Counter[str] = Counter({feed.source: 0 for feed in ingest.sources.on})
         for (source, _), count in ingest.intake.quarantine.reasons().items():
             waiting[source] += count
-        yield _gauge("waiting", "Facts whose game is not on the schedule yet.", waiting)
+        yield _gauge("waiting_facts", "Facts whose game is not on the schedule yet.", waiting)
         heard = {source: us / US_PER_SECOND for source, us in looks.heard_us.items()}
         yield _gauge("heard_timestamp_seconds", "When a source last answered.", heard)
-        yield _gauge("quota_remaining", "Requests left of a source's quota.", looks.remaining)
+        yield _gauge(
+            "quota_remaining_requests", "Requests left of a source's quota.", looks.remaining
+        )
         alarms = GaugeMetricFamily(
-            "steamline_ingest_alarm", "1 while it is raised.", labels=["source", "alarm"]
+            "steamline_ingest_alarm_active", "1 while it is raised.", labels=["source", "alarm"]
         )
         for feed in ingest.sources.on:
             # All there from the start, so that a rule over them is never of nothing.

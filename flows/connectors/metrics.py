@@ -29,27 +29,28 @@ class Traffic:
     Counters start at 0 with the process, as Prometheus expects.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, part: str) -> None:
+        """part: of Steamline, second in every name (docs/metrics.md)."""
         self.registry = CollectorRegistry()
-        self._events = Counter(
-            "steamline_events", "Records read.", ["topic"], registry=self.registry
+        self._records = Counter(
+            f"steamline_{part}_records", "Records read.", ["topic"], registry=self.registry
         )
         self._newest = Gauge(
-            "steamline_newest_event_timestamp_seconds",
-            "Kafka timestamp of the newest record read: how far behind the worker is.",
+            f"steamline_{part}_newest_timestamp_seconds",
+            "Kafka timestamp of the newest record read: how far behind the flow is.",
             registry=self.registry,
         )
         self._messages = Counter(
-            "steamline_messages", "Messages written.", ["topic"], registry=self.registry
+            f"steamline_{part}_messages", "Messages written.", ["topic"], registry=self.registry
         )
         self._letters = Counter(
-            "steamline_dead_letters", "Dead letters.", ["reason"], registry=self.registry
+            f"steamline_{part}_dead_letters", "Dead letters.", ["reason"], registry=self.registry
         )
         self._newest_us = 0
 
     def read(self, records: list[Record]) -> None:
         for topic, count in Tally(record.topic for record in records).items():
-            self._events.labels(topic.value).inc(count)
+            self._records.labels(topic.value).inc(count)
         newest = max((record.timestamp_us for record in records), default=0)
         self._newest_us = max(self._newest_us, newest)
         self._newest.set(self._newest_us / US_PER_SECOND)
@@ -66,24 +67,26 @@ class Metrics(Traffic):
     """A `flows.score.Meter` and a `flows.models.ModelMeter`."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self._alerts = Counter("steamline_alerts", "Alerts.", ["kind"], registry=self.registry)
+        super().__init__("score")
+        self._alerts = Counter(
+            "steamline_score_alerts", "Alerts.", ["kind"], registry=self.registry
+        )
         self._rows = Counter(
-            "steamline_scored_rows",
+            "steamline_score_rows",
             "Positions of games that were priced.",
             registry=self.registry,
         )
         self._model = Gauge(
-            "steamline_model",
+            "steamline_score_model_info",
             "1 for a model that scores a target.",
             ["target", "version", "paper", "role"],
             registry=self.registry,
         )
         self._swaps = Counter(
-            "steamline_model_swaps", "Models taken while running.", registry=self.registry
+            "steamline_score_model_swaps", "Models taken while running.", registry=self.registry
         )
         self._refused = Counter(
-            "steamline_models_refused",
+            "steamline_score_refused_models",
             "Versions that were not taken, or have failed.",
             ["target"],
             registry=self.registry,
@@ -91,22 +94,22 @@ class Metrics(Traffic):
         for target in Target:
             self._refused.labels(target.value)
         self._registry_up = Gauge(
-            "steamline_registry_up",
+            "steamline_score_registry_up",
             "Whether the model registry answered when last asked.",
             registry=self.registry,
         )
         self._vectors = Counter(
-            "steamline_vectors", "Vectors handed to the store.", registry=self.registry
+            "steamline_score_vectors", "Vectors handed to the store.", registry=self.registry
         )
         self._completeness = Histogram(
-            "steamline_vector_completeness",
+            "steamline_score_vector_completeness_ratio",
             "Share of known features of a stored vector, by category.",
             ["category"],
             buckets=_SHARES,
             registry=self.registry,
         )
         self._ages = Histogram(
-            "steamline_source_age_seconds",
+            "steamline_score_source_age_seconds",
             "Age of each source at the as-of of a stored vector.",
             ["source"],
             buckets=_AGES,

@@ -14,18 +14,18 @@ class SettleMetrics(Traffic):
     """A `flows.settle.Meter`."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__("settle")
         self._fills = Counter(
-            "steamline_paper_fills", "Bets made on paper.", ["book"], registry=self.registry
+            "steamline_settle_paper_fills", "Bets made on paper.", ["book"], registry=self.registry
         )
         self._settled = Counter(
-            "steamline_settlements",
+            "steamline_settle_settlements",
             "Settlements, by whether the bet was real and whether another was in its place before.",
             ["kind", "outcome", "correction"],
             registry=self.registry,
         )
         self._without_close = Counter(
-            "steamline_settlements_without_close",
+            "steamline_settle_unclosed_settlements",
             "Settlements without closing line value, by reason.",
             ["reason"],
             registry=self.registry,

@@ -86,12 +86,14 @@ class TopicReader:
         since_us: int | None = None,
         accept_loss: bool = False,
         accept_anew: bool = False,
+        new_topics_at_end: bool = False,
     ) -> None:
         """known: positions to go on from; a lane without one is read from its beginning.
 
         since_us: or from the first record of that time or later, as far as the broker can tell.
         accept_loss: where retention has deleted what comes next, go on behind it.
         accept_anew: where the topic is another one, read all of it from its beginning.
+        new_topics_at_end: of a topic without any position, only what comes from now on.
         Raises OffsetOutOfRange where a position is gone from its topic and that is not accepted.
         """
         ends = {lane: self._ask(watermarks, *lane) for lane in self.lanes()}
@@ -102,10 +104,12 @@ class TopicReader:
             if lane in ends:
                 # Of another topic no position says anything, although it may have that offset too.
                 self.at[lane] = ends[lane][0] if lane.topic in anew else on
+        known_topics = {lane.topic for lane in ours}
         for lane, (low, high) in ends.items():
             self._ends[lane] = high
             if lane not in ours:
-                self.at[lane] = low
+                skipped = new_topics_at_end and lane.topic not in known_topics
+                self.at[lane] = high if skipped else low
                 if since_us is not None and low < high:
                     self.at[lane] = self._first_since(lane, since_us, low, high)
         self._consumer.assign([TopicPartition(*lane, at) for lane, at in self.at.items()])

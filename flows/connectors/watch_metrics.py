@@ -26,13 +26,15 @@ class WatchMetrics(Collector):
             jobs.add_metric([outcome], count)
         yield jobs
         yield GaugeMetricFamily(
-            "steamline_watch_running", "1 while it trains.", float(health.running)
+            "steamline_watch_training_active", "1 while it trains.", float(health.running)
         )
         for name, help_, at_us in (
             ("looked", "When it last looked to the end.", health.looked_us),
             ("trained", "When models were last made, by any process.", health.trained_us),
         ):
+            family = GaugeMetricFamily(
+                f"steamline_watch_{name}_timestamp_seconds", help_, labels=[]
+            )
             if at_us is not None:
-                yield GaugeMetricFamily(
-                    f"steamline_watch_{name}_timestamp_seconds", help_, at_us / US_PER_SECOND
-                )
+                family.add_metric([], at_us / US_PER_SECOND)
+            yield family

@@ -128,9 +128,14 @@ def explain(bad: ValidationError) -> RejectedEvent:
     return RejectedEvent("invalid", f"{field}: {first['msg']}, got {shown}"[:_DETAIL_CHARACTERS])
 
 
-def dead_letter(record: Record, rejected: RejectedEvent) -> Outgoing:
-    """The whole record with the reason, as it goes to the dead-letter topic."""
+def dead_letter(record: Record, rejected: RejectedEvent, reader: str | None = None) -> Outgoing:
+    """The whole record with the reason, as it goes to the dead-letter topic.
+
+    reader: who refused it, where others may refuse the same record for reasons of their own.
+    """
     source = f"{record.topic.value}-{record.partition}-{record.offset}"
+    if reader is not None:
+        source = f"{reader}-{source}"
     letter = DeadLetter(
         letter_id=source,
         reason=rejected.reason,

@@ -13,6 +13,7 @@ from flows.steps.allocate import Numbered
 from flows.steps.game import ToScore
 from flows.steps.records import FeatureBlob, Outgoing
 from flows.steps.roster import ChallengerFailed, Roster, Said
+from flows.steps.spans import UNTRACED, Spans
 from models.assignment import Part
 from models.boosters.scoring import COLUMN_OF, Outcome, TargetModel
 from models.features.arrays import Array, count
@@ -102,8 +103,10 @@ class Scorer:
         settings: Settings,
         models: Sequence[TargetModel],
         challengers: Sequence[TargetModel] = (),
+        spans: Spans = UNTRACED,
     ) -> None:
         """models: the champions. Raises ModelRefused for a model of another feature set."""
+        self._spans = spans
         self.ab = settings.ab
         self._features = FeatureSet.of(settings)
         self._signals = Signals(settings.alerts, settings.books)
@@ -170,12 +173,14 @@ class Scorer:
         ]
 
     def _look(self, tasks: Sequence[ToScore]) -> _Looked:
-        rows = np.frombuffer(b"".join(task.record for task in tasks), GAME)
-        view = self._features.view(rows)
-        vectors = self._features.vectors(rows, view)
+        with self._spans.span("features", games=len(tasks)):
+            rows = np.frombuffer(b"".join(task.record for task in tasks), GAME)
+            view = self._features.view(rows)
+            vectors = self._features.vectors(rows, view)
         complete = np.isfinite(vectors).mean(axis=1).tolist()
         quoted = count(view.quoted).tolist()
-        said = self._say(tasks, vectors, view)
+        with self._spans.span("predict", games=len(tasks)):
+            said = self._say(tasks, vectors, view)
         priced: list[_Row] = []
         shadows: dict[int, _Row] = {}
         for index, task in enumerate(tasks):

@@ -85,7 +85,7 @@ class SettlementSettings(Measured):
     letters."""
 
 
-class LedgerSettings(Section):
+class LedgerSettings(Measured):
     """How `steamline run ledger` speaks of the bankrolls that it keeps."""
 
     heartbeat_seconds: float = Field(default=60.0, ge=1.0)

@@ -400,7 +400,7 @@ def test_it_is_counted_for_prometheus(archived: Archived) -> None:
     rows = 'steamline_archive_rows_total{topic="lines"}'
     child.wait_for(lambda: value(rows) == 20, "20 rows")
     assert value('steamline_archive_records_total{topic="lines"}') == 26
-    apart = 'steamline_archive_apart_total{{reason="{}",topic="lines"}}'
+    apart = 'steamline_archive_apart_records_total{{reason="{}",topic="lines"}}'
     assert value(apart.format("repeat")) == 5
     assert value(apart.format("malformed_json")) == 1
     assert value('steamline_archive_rows_total{topic="games"}') == 0

@@ -348,7 +348,7 @@ def test_metrics_say_what_was_done_and_how_far_it_is(site: Site, database: str) 
         "results": (1, 0),
         "dead_letters": (1, 0),
     }
-    assert done['steamline_curate_refused_total{reason="malformed_json"}'] == 1
+    assert done['steamline_curate_dead_letters_total{reason="malformed_json"}'] == 1
     assert done['steamline_curate_records_total{topic="lines"}'] == 4
     assert done["steamline_curate_batches_total"] >= 1
     assert done["steamline_curate_postgres_up"] == 1

@@ -107,8 +107,8 @@ def test_one_failing_source_stops_no_other_and_is_told(polled: Polled, server: A
     child.wait_for(lambda: server.times("/schedule") > asked + 2, "the schedule polled on")
     url = next(word for word in child.said.split() if word.endswith("/metrics"))
     metrics = httpx.get(url).text
-    assert 'steamline_ingest_alarm{alarm="unreachable",source="oddsapi"} 1.0' in metrics
-    assert 'steamline_ingest_alarm{alarm="unreachable",source="mlb_stats"} 0.0' in metrics
+    assert 'steamline_ingest_alarm_active{alarm="unreachable",source="oddsapi"} 1.0' in metrics
+    assert 'steamline_ingest_alarm_active{alarm="unreachable",source="mlb_stats"} 0.0' in metrics
     assert 'steamline_ingest_looks_total{outcome="failed",source="oddsapi"}' in metrics
     # It mends itself.
     server.rows("/odds", lambda: board_rows(1), **{"Last-Modified": made_at(1)})

@@ -204,13 +204,13 @@ def test_what_was_not_confirmed_is_told_again_and_shows_in_the_metrics(
     assert producer.sent == lost
     text = generate_latest(MonitorMetrics(restarted.health).registry).decode()
     assert f"steamline_monitor_alerts_total {len(lost)}.0" in text
-    assert 'steamline_monitor_games{target="moneyline"} 20.0' in text
+    assert 'steamline_monitor_judged_games{target="moneyline"} 20.0' in text
     assert 'above_threshold{about="moneyline",kind="log_loss",name="difference"}' in text
     # Always 95 % for home.
     scores = scan(played, Topic.RESULTS).select("game_id", "home_score", "away_score").collect()
     won = [home > away for game, home, away in scores.iter_rows() if recent(game)]
     share = sum(won) / len(won)
-    [said] = re.findall(r'^steamline_monitor_log_loss{target="moneyline"} (\S+)$', text, re.M)
+    [said] = re.findall(r'^steamline_monitor_log_loss_nats{target="moneyline"} (\S+)$', text, re.M)
     by_hand = -share * math.log(0.95) - (1 - share) * math.log(0.05)
     assert float(said) == pytest.approx(by_hand, abs=1e-12)
     assert live.monitor(live.tables(), "memory.json", producer).look() == []

@@ -17,6 +17,8 @@ from mlflow.entities.model_registry import ModelVersion
 from pydantic import SecretStr
 
 from deploy.stack.process import LOOPBACK, free_port
+from flows.checks import stores
+from flows.doctor import examine
 from flows.models import current_models
 from models.boosters.parameters import PARAMETERS
 from models.boosters.scoring import TargetModel
@@ -27,6 +29,7 @@ from models.features.kernel import FeatureSet
 from models.registry import Registry
 from schemas.errors import ModelRefused
 from schemas.markets import Target
+from schemas.sections.scoring import ScoreSettings
 from schemas.sections.servers import MlflowSettings
 from schemas.settings import Settings
 from tests.system import Trained
@@ -232,3 +235,19 @@ def test_a_model_of_another_feature_set_is_not_used(trained: Trained, tmp_path: 
         model.check("another", len(NAMES))
     with pytest.raises(ModelRefused, match="train again"):
         model.check(model.card.feature_set, len(NAMES) + 1)
+
+
+def test_the_doctor_knows_these_champions(trained: Trained, tmp_path: Path) -> None:
+    """Of so few games: on paper."""
+    uri = SecretStr(trained.tracking_uri)
+    found = {}
+    for stale in (30.0, 31.0):
+        settings = Settings(
+            home=tmp_path,
+            mlflow=MlflowSettings(tracking_uri=uri),
+            score=ScoreSettings(stale_minutes=stale),
+        )
+        [check] = [one for one in stores.checks(settings, lambda: 0) if one.name == "registry"]
+        found[stale] = {one.name: one.state.value for one in examine([check], 60)}
+    right = {"registry": "ok", "feature set": "ok", "champions": "warn"}
+    assert found == {30.0: right, 31.0: right | {"feature set": "fail"}}

@@ -79,7 +79,7 @@ def test_from_the_bet_to_the_corrected_result(site: Site) -> None:
     assert settlements(site)[2].outcome is Outcome.LOSS
     (letter,) = site.letters()
     assert (letter["reason"], letter["topic"]) == ("malformed_json", "fills")
-    assert _metric(worker, 'steamline_settlements_total{correction="true",kind="real",'
+    assert _metric(worker, 'steamline_settle_settlements_total{correction="true",kind="real",'
                            'outcome="loss"}') == 1  # fmt: skip
     worker.stop()
     assert "Traceback" not in worker.said

@@ -342,4 +342,4 @@ def test_metrics_say_when() -> None:
     text = generate_latest(WatchMetrics(health).registry).decode()
     [looked] = re.findall(r"^steamline_watch_looked_timestamp_seconds (\S+)$", text, re.MULTILINE)
     assert float(looked) == pytest.approx(NOW / 1e6, abs=1e-3)
-    assert "steamline_watch_running 1.0" in text
+    assert "steamline_watch_training_active 1.0" in text

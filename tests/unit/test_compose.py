@@ -23,6 +23,7 @@ OURS = (
     "settle",
     "ledger",
     "monitor",
+    "webhooks",
     "api",
 )
 
@@ -61,7 +62,7 @@ def test_a_password_has_no_default() -> None:
 def test_ports_are_published_on_the_loopback_interface_only() -> None:
     services = check(TEXT, ENV)
     ports = [port for service in services.values() for port in service.get("ports", [])]
-    assert len(ports) == 3
+    assert len(ports) == 5
     assert all(str(port).startswith("127.0.0.1:") for port in ports)
 
 
@@ -74,6 +75,7 @@ def test_every_service_has_limits_and_every_server_a_health_check() -> None:
         "settle",
         "ledger",
         "monitor",
+        "webhooks",
         "ingest",
         "archive",
         "train",
@@ -87,6 +89,9 @@ def test_what_runs_unasked_and_what_does_not() -> None:
     assert {name: set(some) for name, some in asked_for.items()} == {
         "ingest": {"ingest"},
         "train": {"train"},
+        "webhooks": {"webhooks"},
+        "prometheus": {"observe"},
+        "grafana": {"observe"},
     }
     assert services["train"]["restart"] == "no"
     # Training reads what the archive flow writes; the folder belongs to the image's user.

@@ -130,9 +130,9 @@ def test_an_alarm_ends_with_its_cause_and_shows_in_the_metrics() -> None:
     labels = {"source": "oddsapi", "alarm": "payload_changed"}
     at = payload(10, body=b"<html>")
     ingest.take(ingest.sources.on[1], Answer(at, False, {}))
-    assert metrics.get_sample_value("steamline_ingest_alarm", labels) == 1.0
+    assert metrics.get_sample_value("steamline_ingest_alarm_active", labels) == 1.0
     heard(ingest, 70, line("pinnacle"))
-    assert metrics.get_sample_value("steamline_ingest_alarm", labels) == 0.0
+    assert metrics.get_sample_value("steamline_ingest_alarm_active", labels) == 0.0
     events = {"source": "oddsapi", "topic": "lines"}
     assert metrics.get_sample_value("steamline_ingest_events_total", events) == 1.0
     told = {"source": "oddsapi", "reason": "payload_changed"}

@@ -212,33 +212,33 @@ def test_a_scrape_says_what_passed() -> None:
     meter = Metrics()
     port = meter.serve("127.0.0.1", 0)
     before = scrape(port)
-    assert before["steamline_scored_rows_total"] == 0
-    assert before['steamline_source_age_seconds_count{source="context"}'] == 0
+    assert before["steamline_score_rows_total"] == 0
+    assert before['steamline_score_source_age_seconds_count{source="context"}'] == 0
     messages = play([*inputs, broken, stranger, broken._replace(offset=10_002)], meter=meter)
     seen = scrape(port)
     topics = Counter(record.topic for record in inputs)
-    assert seen['steamline_events_total{topic="lines"}'] == topics[Topic.LINES]
-    assert seen['steamline_events_total{topic="games"}'] == topics[Topic.GAMES] + 3
-    assert seen['steamline_dead_letters_total{reason="malformed_json"}'] == 2
-    assert seen['steamline_dead_letters_total{reason="wrong_schema"}'] == 1
+    assert seen['steamline_score_records_total{topic="lines"}'] == topics[Topic.LINES]
+    assert seen['steamline_score_records_total{topic="games"}'] == topics[Topic.GAMES] + 3
+    assert seen['steamline_score_dead_letters_total{reason="malformed_json"}'] == 2
+    assert seen['steamline_score_dead_letters_total{reason="wrong_schema"}'] == 1
     for topic in (Topic.PREDICTIONS, Topic.STAKES, Topic.ALERTS, Topic.DEAD_LETTERS):
         sent = sum(message.topic is topic for message in messages)
-        assert seen[f'steamline_messages_total{{topic="{topic.value}"}}'] == sent
+        assert seen[f'steamline_score_messages_total{{topic="{topic.value}"}}'] == sent
     kinds = Counter(one.kind for one in alerts(messages).values())
-    assert seen['steamline_alerts_total{kind="steam"}'] == kinds[AlertKind.STEAM] == 6
+    assert seen['steamline_score_alerts_total{kind="steam"}'] == kinds[AlertKind.STEAM] == 6
     positions = {
         (fields["game_id"], fields["position"])
         for fields in (
             json.loads(m.value) for m in messages if m.topic in (Topic.PREDICTIONS, Topic.STAKES)
         )
     }
-    assert seen["steamline_scored_rows_total"] == len(positions)
-    vectors = seen["steamline_vectors_total"]
+    assert seen["steamline_score_rows_total"] == len(positions)
+    vectors = seen["steamline_score_vectors_total"]
     assert 3 <= vectors <= len(positions)
-    assert seen['steamline_vector_completeness_count{category="market"}'] == vectors
-    assert seen['steamline_source_age_seconds_count{source="games"}'] == vectors
+    assert seen['steamline_score_vector_completeness_ratio_count{category="market"}'] == vectors
+    assert seen['steamline_score_source_age_seconds_count{source="games"}'] == vectors
     newest = max(record.timestamp_us for record in inputs) / 1e6
-    assert seen["steamline_newest_event_timestamp_seconds"] == pytest.approx(newest, abs=1e-3)
+    assert seen["steamline_score_newest_timestamp_seconds"] == pytest.approx(newest, abs=1e-3)
 
 
 def test_a_port_that_is_taken_is_a_setting_to_mend() -> None:

@@ -116,13 +116,13 @@ def test_metrics(records: list[Record]) -> None:
     ]
     wins = [one for one in settled if one.outcome == "win" and one.paper and not one.supersedes]
     assert wins
-    name = 'steamline_settlements_total{correction="false",kind="paper",outcome="win"}'
+    name = 'steamline_settle_settlements_total{correction="false",kind="paper",outcome="win"}'
     assert value(name) == len(wins)
-    assert value('steamline_dead_letters_total{reason="malformed_json"}') == 1
+    assert value('steamline_settle_dead_letters_total{reason="malformed_json"}') == 1
     fills = sum(one.topic is Topic.FILLS for one in out)
-    assert value('steamline_messages_total{topic="fills"}') == fills
+    assert value('steamline_settle_messages_total{topic="fills"}') == fills
     stale = sum(one.closing_missing == "stale" for one in settled)
-    assert value('steamline_settlements_without_close_total{reason="stale"}') == stale > 0
+    assert value('steamline_settle_unclosed_settlements_total{reason="stale"}') == stale > 0
 
 
 def test_bad_rule_tables_stop_the_start() -> None:

@@ -1,0 +1,1 @@
+"""What `steamline doctor` looks at, a module a kind of server."""
