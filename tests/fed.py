@@ -47,8 +47,8 @@ IDS = {
 
 
 def news(topic: str, records: Sequence[Any]) -> list[int]:
-    """Which records of a partition are news, by the words of api/protocol.md and from their JSON alone:
-    no repeat, and newer than all before them about the same."""
+    """Which records of a partition are news, by the words of api/protocol.md and from their JSON
+    alone: no repeat, and newer than all before them about the same."""
     newest: dict[Any, Any] = {}
     found = []
     for number, data in enumerate(records):

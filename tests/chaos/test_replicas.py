@@ -208,8 +208,8 @@ def run(kafka: KafkaBroker, home: Path, *, clients: int, kills: int, seed: int) 
         time.sleep(1.0)  # whatever comes too much comes now
     finally:
         stop.set()
-        for one in following:
-            one.cancel()
+        for task in following:
+            task.cancel()
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         for replica in replicas:
