@@ -15,8 +15,10 @@ from api import explain, fills, kelly, problems, routes, versions
 from api.board import Board
 from api.explained import Explainer
 from api.feed import Feed
-from api.records import TopicReader
+from api.history import History
+from api.records import TOPICS, TopicReader
 from api.snapshot import Rules
+from api.stream import Streams
 from schemas.settings import Settings
 from schemas.time import US_PER_MINUTE
 
@@ -55,21 +57,35 @@ def create_app(settings: Settings) -> FastAPI:
         stale_us=round(settings.score.stale_minutes * US_PER_MINUTE),
         heartbeat_ms=settings.api.heartbeat_ms,
     )
-    feed = Feed(Board(), rules, ring=settings.api.ring, client_queue=settings.api.client_queue)
+    history = History(settings, {topic.full(settings.kafka.prefix): topic for topic in TOPICS})
+    feed = Feed(
+        Board(),
+        rules,
+        history,
+        ring=settings.api.ring,
+        client_queue=settings.api.client_queue,
+        resume_records=settings.api.resume_records,
+    )
     reader = TopicReader(settings, feed)
+    streams = Streams(
+        feed.counts,
+        limit=settings.api.streams_per_client,
+        patience_seconds=settings.api.send_timeout_seconds,
+    )
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         reader.start()
-        beating = asyncio.create_task(feed.keep_beating())
+        watching = asyncio.create_task(streams.watch())
         try:
             yield
         finally:
             feed.close()
-            beating.cancel()
+            watching.cancel()
             with suppress(asyncio.CancelledError):
-                await beating
+                await watching
             await reader.stop()
+            await history.close()
             if settings.traces.endpoint is not None:
                 from api.tracing import send_rest
 
@@ -87,7 +103,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(SecurityHeaders)
     problems.install(app)
     vectors, models = explain.Vectors(settings), explain.CachedModels(settings)
-    app.include_router(routes.build(settings, feed, reader, Explainer(vectors, models)))
+    app.include_router(routes.build(settings, feed, reader, streams, Explainer(vectors, models)))
     app.include_router(explain.build(vectors, models, feed.board))
     app.include_router(versions.build(settings, feed.board))
     app.include_router(kelly.router)

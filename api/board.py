@@ -9,12 +9,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from schemas.bets import Settlement
 from schemas.decisions import LOCKS, Alert, AlertKind, Prediction, Stake
 from schemas.events import GameResult, GameUpdate, LineMovement, day_of
 from schemas.markets import Market, Target
 from schemas.time import US_PER_MINUTE, to_us
 
-Message = GameUpdate | LineMovement | GameResult | Prediction | Stake | Alert
+Message = GameUpdate | LineMovement | GameResult | Prediction | Stake | Alert | Settlement
 
 RETAIN_US = 12 * 60 * US_PER_MINUTE
 """How long a game stays on the board after its start, in event time."""
@@ -25,6 +26,9 @@ HISTORY = 200
 SIGNALS = 50
 """Alerts kept a game that are no locks."""
 
+SETTLEMENTS = 500
+"""Graded bets kept a game."""
+
 _SWEEP_US = 5 * US_PER_MINUTE
 # The latest a game of a local date can start in UTC, for games whose schedule is not known yet.
 _LATEST_START_US = 30 * 60 * US_PER_MINUTE
@@ -34,6 +38,8 @@ def event_time(message: Message) -> int:
     """When it became knowable, microseconds UTC."""
     if isinstance(message, (Prediction, Stake, Alert)):
         return message.as_of_us
+    if isinstance(message, Settlement):
+        return message.settled_at_us
     return message.occurred_at_us
 
 
@@ -67,6 +73,8 @@ class Game:
     signals: list[Alert] = field(default_factory=list)
     """The newest alerts that are no locks, oldest first."""
     result: GameResult | None = None
+    settlements: dict[str, Settlement] = field(default_factory=dict)
+    """{fill: how it was graded last}, the newest `SETTLEMENTS` of them"""
 
     @property
     def locked(self) -> bool:
@@ -81,7 +89,7 @@ class Game:
         """Any part of it is simulated."""
         parts: list[Message | None] = [self.schedule, self.lock, self.result]
         parts += [*self.lines.values(), *self.predictions.values(), *self.stakes.values()]
-        parts += self.signals
+        parts += [*self.signals, *self.settlements.values()]
         return any(part is not None and part.simulated for part in parts)
 
     def stands_us(self, line: LineMovement) -> int:
@@ -139,6 +147,17 @@ class Game:
                 if not _later(message, self.result):
                     return False
                 self.result = message
+            case Settlement():
+                graded = self.settlements.get(message.fill_id)
+                if graded is not None and (
+                    message.settled_at_us < graded.settled_at_us
+                    or message.settlement_id == graded.settlement_id
+                ):
+                    return False
+                self.settlements.pop(message.fill_id, None)
+                self.settlements[message.fill_id] = message
+                if len(self.settlements) > SETTLEMENTS:
+                    del self.settlements[next(iter(self.settlements))]
         return True
 
     def _signal(self, alert: Alert) -> bool:

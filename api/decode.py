@@ -1,20 +1,20 @@
 """Kafka records to messages, refusing what the score flow would send to the dead letters."""
 
+import time
 from dataclasses import dataclass
 from typing import cast
 
+from confluent_kafka import TIMESTAMP_NOT_AVAILABLE
+from confluent_kafka import Message as KafkaRecord
 from pydantic import ValidationError
 
 from api.board import Message, event_time, latest_start
-from schemas.decisions import Alert, Prediction, Stake
+from api.tokens import Place
 from schemas.errors import RejectedEvent
 from schemas.events import LineMovement
 from schemas.settings import Settings
 from schemas.time import US_PER_SECOND
 from schemas.topics import CONTRACTS, Topic
-
-SEEN = 100_000
-"""Ids remembered: far more than an at-least-once producer repeats after a restart."""
 
 
 @dataclass(frozen=True)
@@ -56,32 +56,15 @@ class Decoder:
         return message
 
 
-def identity(message: Message) -> str:
-    """The deterministic id that a repeated delivery has too."""
-    match message:
-        case Prediction():
-            return message.prediction_id
-        case Stake():
-            return message.stake_id
-        case Alert():
-            return message.alert_id
-        case _:
-            return message.event_id
+def timestamp_us(record: KafkaRecord) -> int:
+    """Kafka's own time of it."""
+    kind, timestamp_ms = record.timestamp()
+    known = kind != TIMESTAMP_NOT_AVAILABLE
+    return timestamp_ms * 1_000 if known else time.time_ns() // 1_000
 
 
-class Seen:
-    """The latest ids, oldest forgotten first."""
-
-    def __init__(self, keep: int = SEEN) -> None:
-        self._keep = keep
-        self._ids: dict[int, None] = {}
-
-    def add(self, topic: Topic, message_id: str) -> bool:
-        """True when it is new."""
-        key = hash((topic, message_id))  # 8 bytes an id; Python's hash is keyed per process
-        if key in self._ids:
-            return False
-        self._ids[key] = None
-        if len(self._ids) > self._keep:
-            del self._ids[next(iter(self._ids))]
-        return True
+def place_of(record: KafkaRecord) -> Place:
+    topic, partition = record.topic(), record.partition()
+    assert topic is not None  # both are known for what a consumer hands out
+    assert partition is not None
+    return topic, partition

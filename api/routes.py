@@ -1,28 +1,31 @@
 """The routes: the feed, the board as JSON, health."""
 
+from pathlib import Path as File
 from typing import Annotated
 
-from fastapi import APIRouter, Header, HTTPException, Path, Query, Response
-from pydantic import BaseModel
-from sse_starlette import EventSourceResponse
+from fastapi import APIRouter, Header, HTTPException, Path, Query, Request, Response
+from fastapi.responses import PlainTextResponse
+from pydantic import AfterValidator, BaseModel, BeforeValidator
 
 from api.explained import Explainer
 from api.feed import Feed
-from api.filters import Filter, Kind
+from api.filters import MEMBERS, Filter, Kind, Options
 from api.health import Readiness, readiness
 from api.problems import Problem
 from api.records import TopicReader
 from api.rows import GameDetail, GameRow, Games, detail, game_row
+from api.stream import EventStream, Streams, client_of
+from api.tokens import MAX_TOKEN
 from schemas.events import GameId
 from schemas.markets import Market
 from schemas.settings import Settings
 
 _FEED_EXAMPLE = """\
-id: 7f3a19c2-41
+id: 7f3a19c2-BKwCAAAAAA
 event: prediction
 data: {"game_id":"mlb-2026-07-20-BOS-NYY-1","position":812,"target":"moneyline", ...}
 
-id: 7f3a19c2-41
+id: 7f3a19c2-BK0CAAAAAA
 event: heartbeat
 data: {"server_us":1784580000000000,"newest_us":1784579998000000,"stale":false,"broker":true}
 """
@@ -30,11 +33,36 @@ data: {"server_us":1784580000000000,"newest_us":1784579998000000,"stale":false,"
 _ANY = Query(description="Repeat it for several; without it, all.", max_length=100)
 
 
+PROTOCOL = File(__file__).parent / "protocol.md"
+
+
+def _split(names: object) -> object:
+    """Given once with commas, or several times."""
+    if not isinstance(names, (list, tuple, set, frozenset)):
+        return names
+    return [part for name in names for part in str(name).split(",")]
+
+
+def _known(names: frozenset[str]) -> frozenset[str]:
+    if unknown := sorted(names - MEMBERS):
+        raise ValueError(f"no message has the member {unknown[0]!r}")
+    return names
+
+
+Fields = Annotated[frozenset[str], BeforeValidator(_split), AfterValidator(_known)]
+
+
 class Alive(BaseModel):
     status: str = "alive"
 
 
-def build(settings: Settings, feed: Feed, reader: TopicReader, explainer: Explainer) -> APIRouter:
+def build(
+    settings: Settings,
+    feed: Feed,
+    reader: TopicReader,
+    streams: Streams,
+    explainer: Explainer,
+) -> APIRouter:
     """All routes, bound to this process's feed."""
     router = APIRouter(
         responses={422: {"model": Problem, "description": "A parameter is wrong"}},
@@ -43,38 +71,70 @@ def build(settings: Settings, feed: Feed, reader: TopicReader, explainer: Explai
     @router.get(
         "/v1/feed",
         tags=["feed"],
-        response_class=EventSourceResponse,
+        status_code=200,
+        response_class=EventStream,
         responses={
             200: {
-                "description": "A snapshot, then every change; docs/api.md is the contract",
+                "description": "A snapshot, then every change; /v1/feed/protocol is the contract",
                 "content": {"text/event-stream": {"example": _FEED_EXAMPLE}},
-            }
+            },
+            429: {"model": Problem, "description": "Too many streams open"},
         },
     )
     async def follow(
+        request: Request,
         game: Annotated[frozenset[GameId], _ANY] = frozenset(),
         market: Annotated[frozenset[Market], _ANY] = frozenset(),
         event: Annotated[frozenset[Kind], _ANY] = frozenset(),
+        min_edge: Annotated[
+            float | None,
+            Query(
+                ge=-1,
+                le=10,
+                allow_inf_nan=False,
+                description="Predictions and stakes below this edge, which took the place of none "
+                "above it, are left out; other events pass",
+            ),
+        ] = None,
+        conflate_ms: Annotated[
+            int, Query(ge=0, le=60_000, description="One value a key in so long, the newest")
+        ] = 0,
+        heartbeat_ms: Annotated[
+            int | None, Query(ge=1_000, le=60_000, description="Without it, the server's")
+        ] = None,
+        fields: Annotated[
+            Fields,
+            Query(max_length=100, description="Members of the data to keep; ids always are"),
+        ] = frozenset(),
         explain: Annotated[
             bool, Query(description="Predictions say why: `explanation`, or `unexplained`")
         ] = False,
         last_event_id: Annotated[
-            str | None, Query(max_length=64, description="For clients that cannot set headers")
+            str | None, Query(max_length=MAX_TOKEN, description="For clients without headers")
         ] = None,
         last_event_id_header: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
-    ) -> EventSourceResponse:
+    ) -> EventStream:
         """Live board by Server-Sent Events, from a snapshot or from the id a client has."""
-        wanted = Filter(games=game, markets=market, kinds=event)
-        return EventSourceResponse(
-            # A browser that reconnects by itself repeats the first address but a newer header.
-            feed.stream(
-                wanted,
-                last_event_id_header or last_event_id,
-                explainer if explain else None,
-            ),
-            ping=0,  # the feed has heartbeats of its own
-            send_timeout=settings.api.send_timeout_seconds,
+        client = client_of(request)
+        if streams.full(client):
+            raise HTTPException(
+                429,
+                f"{settings.api.streams_per_client} streams are open from {client} already: "
+                "close one, or raise STEAMLINE_API_STREAMS_PER_CLIENT",
+                {"Retry-After": "10"},
+            )
+        wanted = Filter(games=game, markets=market, kinds=event, min_edge=min_edge)
+        options = Options(wanted, conflate_ms, heartbeat_ms, fields, explain)
+        # A browser that reconnects by itself repeats the first address but a newer header.
+        last_id = last_event_id_header or last_event_id
+        return EventStream(
+            lambda: feed.stream(options, last_id, explainer if explain else None), streams, client
         )
+
+    @router.get("/v1/feed/protocol", tags=["feed"], response_class=PlainTextResponse)
+    async def protocol() -> PlainTextResponse:
+        """The feed's contract in words."""
+        return PlainTextResponse(PROTOCOL.read_text(), media_type="text/markdown")
 
     @router.get("/v1/games", tags=["board"])
     async def games() -> Games:

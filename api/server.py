@@ -6,11 +6,11 @@ import socket
 from collections.abc import Callable
 
 import uvicorn
-from sse_starlette.sse import SendTimeoutError
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from api.app import create_app
+from api.stream import FrozenClient
 from schemas.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,7 @@ class Server(uvicorn.Server):
         """`listening` is called with the address once connections are taken."""
         self._listening = listening
         self._app = create_app(settings)
+        self.feed = self._app.state.feed
         super().__init__(
             uvicorn.Config(
                 self._answer,
@@ -44,7 +45,7 @@ class Server(uvicorn.Server):
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await self._app(scope, receive, send)
-        except SendTimeoutError:
+        except FrozenClient:
             # An orderly close would wait for ever for the client to take what is buffered.
             log.info("client %s takes nothing any more: dropped", scope["client"])
             for connection in list(self.server_state.connections):
@@ -58,5 +59,5 @@ class Server(uvicorn.Server):
         self._listening(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._app.state.feed.close()
+        self.feed.close()
         await super().shutdown(sockets)

@@ -7,7 +7,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from api.board import RETAIN_US, Board, Game
-from api.filters import Filter, kind_of, market_of
+from api.fields import keep_in_game
+from api.filters import Filter, Options, kind_of, market_of
+from api.news import edge_of
+from schemas.bets import Settlement
 from schemas.decisions import Alert, Prediction, Stake
 from schemas.events import GameResult, GameUpdate, LineMovement
 
@@ -42,6 +45,8 @@ class GameState(BaseModel):
     signals: list[Alert]
     """Alerts of all other kinds, the newest of the game, oldest first."""
     result: GameResult | None
+    settlements: list[Settlement]
+    """The newest of each fill."""
 
 
 def game_state(game: Game, wanted: Filter) -> GameState:
@@ -51,7 +56,8 @@ def game_state(game: Game, wanted: Filter) -> GameState:
         return [
             part
             for part in parts
-            if part is not None and wanted.takes(kind_of(part), game.game_id, market_of(part))
+            if part is not None
+            and wanted.takes(kind_of(part), game.game_id, market_of(part), edge_of(part))
         ]
 
     return GameState(
@@ -64,13 +70,19 @@ def game_state(game: Game, wanted: Filter) -> GameState:
         lock=next(iter(kept([game.lock])), None),
         signals=kept(game.signals),
         result=next(iter(kept([game.result])), None),
+        settlements=kept(game.settlements.values()),
     )
 
 
-def snapshot(board: Board, wanted: Filter, rules: Rules, *, stale: bool) -> str:
+def snapshot(board: Board, wanted: Options, rules: Rules, *, stale: bool) -> str:
     """JSON of everything on the board that the filter lets through."""
-    games = [
-        game_state(game, wanted).model_dump_json() for game in board.ordered(wanted.games or None)
-    ]
+    games = []
+    for game in board.ordered(wanted.filter.games or None):
+        state = game_state(game, wanted.filter)
+        if wanted.fields:
+            kept = keep_in_game(state.model_dump(mode="json"), wanted.fields)
+            games.append(json.dumps(kept, separators=(",", ":"), ensure_ascii=False))
+        else:
+            games.append(state.model_dump_json())
     head = json.dumps({"newest_us": board.newest_us, "stale": stale, "rules": rules.model_dump()})
     return f'{head[:-1]}, "games": [{",".join(games)}]}}'

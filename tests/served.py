@@ -24,6 +24,9 @@ TOPIC_OF: dict[Kind, Topic] = {
     Kind.PREDICTION: Topic.PREDICTIONS,
     Kind.STAKE: Topic.STAKES,
     Kind.ALERT: Topic.ALERTS,
+    Kind.LOCKED: Topic.ALERTS,
+    Kind.UNLOCKED: Topic.ALERTS,
+    Kind.SETTLEMENT: Topic.SETTLEMENTS,
 }
 
 

@@ -5,7 +5,9 @@ import { Detail } from "/static/detail.js";
 import { View } from "/static/view.js";
 import { moment, utc } from "/static/format.js";
 
-const KINDS = ["game", "line", "result", "prediction", "stake", "alert"];
+const KINDS = [
+  "game", "line", "result", "prediction", "stake", "alert", "locked", "unlocked", "settlement",
+];
 const RENDER_MS = 200;
 const REOPEN_MS = 2000;
 

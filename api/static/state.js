@@ -38,16 +38,21 @@ export class State {
 
   apply(kind, message) {
     const id = message.game_id;
-    if (!this.games.has(id)) this.games.set(id, blank(id));
+    this.advance(message.occurred_at_us ?? message.as_of_us ?? message.settled_at_us);
+    if (!this.games.has(id)) {
+      // News about a game that has left the board does not bring it back.
+      const start = message.start_time_us ?? latestStart(id);
+      if (this.newest != null && start + this.rules.retain_us < this.newest) return;
+      this.games.set(id, blank(id));
+    }
     const game = this.games.get(id);
-    this.advance(message.occurred_at_us ?? message.as_of_us);
     if (kind === "line") newer(game.lines, `${message.market} ${message.book}`, message);
     else if (kind === "prediction") further(game.predictions, message.target, message);
     else if (kind === "stake") decided(game.stakes, `${message.market} ${message.bankroll}`, message);
-    else if (kind === "alert" && message.kind !== "locked" && message.kind !== "unlocked") {
+    else if (kind === "alert") {
       const kept = game.signals.filter((one) => one.alert_id !== message.alert_id);
       game.signals = [...kept, message].sort((a, b) => a.position - b.position).slice(-SIGNALS);
-    } else if (kind === "alert") {
+    } else if (kind === "locked" || kind === "unlocked") {
       if (!game.lock || message.position >= game.lock.position) game.lock = message;
     } else if (kind === "result") {
       if (!game.result || message.occurred_at_us >= game.result.occurred_at_us) game.result = message;
@@ -71,6 +76,10 @@ export class State {
     }
   }
 }
+
+// Of a game whose schedule is not known: 30 hours into the local date in its id.
+const latestStart = (id) =>
+  Date.parse(`${id.split("-").slice(1, 4).join("-")}T00:00:00Z`) * 1000 + 30 * 3600 * 1e6;
 
 function blank(id) {
   return {

@@ -13,7 +13,7 @@ class ApiSettings(Section):
     port: int = Field(default=8000, ge=0, le=65_535)
     """0 picks a free one."""
     ring: int = Field(default=10_000, ge=1)
-    """How many feed messages a reconnecting client can be behind."""
+    """Newest feed messages held in memory; who is further behind is served from Kafka."""
     heartbeat_ms: int = Field(default=10_000, ge=100)
     """A silent feed sends a heartbeat this often."""
     send_timeout_seconds: float = Field(default=30.0, gt=0.0)
@@ -22,4 +22,8 @@ class ApiSettings(Section):
     """Who may record bets by POST /v1/fills: programs on this machine alone, or whoever reaches
     the port. There are no keys yet, so open it only behind something that asks for one."""
     client_queue: int = Field(default=1_000, ge=10)
-    """Messages waiting for one client before it is told of a gap and sent a fresh snapshot."""
+    """Messages waiting for one client before they are conflated: the newest a key, no other."""
+    resume_records: int = Field(default=100_000, ge=0)
+    """Kafka records read for one client that comes back; further behind it gets a gap."""
+    streams_per_client: int = Field(default=100, ge=1)
+    """Feed streams open at once from one address."""

@@ -87,9 +87,9 @@ def test_snapshot_then_live_then_resume(mock_kafka: str, prefix: str) -> None:
             (f"?last_event_id={live[0].id}", None),
         ]:
             with following(served, query, headers) as events:
-                assert [event.event for event in take(events, 3)] == ["stake", "alert", "line"]
-        with following(served, "?event=alert", {"Last-Event-ID": live[0].id}) as events:
-            assert [event.event for event in take(events, 1)] == ["alert"]
+                assert [event.event for event in take(events, 3)] == ["stake", "locked", "line"]
+        with following(served, "?event=locked", {"Last-Event-ID": live[0].id}) as events:
+            assert [event.event for event in take(events, 1)] == ["locked"]
 
 
 def test_explanations_go_to_those_who_ask(mock_kafka: str, prefix: str) -> None:
@@ -114,21 +114,66 @@ def test_explanations_go_to_those_who_ask(mock_kafka: str, prefix: str) -> None:
         assert [one["model_version"] for one in detail["shadows"]] == ["2"]
 
 
-def test_an_id_of_an_earlier_process_gives_a_gap_and_a_snapshot(
+def test_an_id_outlives_the_process_and_goes_on_without_a_snapshot(
     mock_kafka: str, prefix: str
 ) -> None:
     publisher = Publisher(mock_kafka, prefix)
-    publisher.send(samples.game())
+    publisher.send(samples.game(), *(samples.line(second) for second in range(5)))
     settings = api_settings(mock_kafka, prefix)
     with serving(settings) as served, following(served) as events:
         last_id = take(events, 1)[0].id
+        publisher.send(samples.line(5))
+        second_id = take(events, 1)[0].id
+    publisher.send(*(samples.line(second) for second in range(6, 9)))
     with serving(settings) as served:
         served.await_ready()
-        with following(served, headers={"Last-Event-ID": last_id}) as events:
-            gap, snapshot = take(events, 2)
-    assert gap.event == "gap"
-    assert "restarted" in gap.json()["reason"]
-    assert [game["game_id"] for game in snapshot.json()["games"]] == [samples.GAME]
+        for since, first in ((last_id, 5), (second_id, 6)):
+            with following(served, headers={"Last-Event-ID": since}) as events:
+                seen = take(events, 9 - first)
+            assert [event.event for event in seen] == ["line"] * (9 - first)
+            assert [event.json()["occurred_at_us"] for event in seen] == [
+                samples.at(second) for second in range(first, 9)
+            ]
+        with following(served, headers={"Last-Event-ID": "0badc0de-zzzz"}) as events:
+            assert [event.event for event in take(events, 2)] == ["gap", "snapshot"]
+
+
+def test_what_the_ring_no_longer_holds_comes_from_kafka(mock_kafka: str, prefix: str) -> None:
+    publisher = Publisher(mock_kafka, prefix)
+    publisher.send(samples.game(), samples.line(0))
+    with serving(api_settings(mock_kafka, prefix, ring=5)) as served:
+        with following(served) as events:
+            last_id = take(events, 1)[0].id
+        repeats = [samples.line(second) for second in (3, 3, 2)]
+        publisher.send(*(samples.line(second) for second in range(1, 4)), *repeats)
+        publisher.send(*(samples.line(second) for second in range(4, 40)))
+        wait_for(lambda: served.get("/ready").json()["records"] == 44, "read")
+        with following(served, headers={"Last-Event-ID": last_id}) as back:
+            seen = take(back, 39)
+            assert [event.json()["occurred_at_us"] for event in seen] == [
+                samples.at(second) for second in range(1, 40)
+            ]
+            publisher.send(samples.line(40))
+            assert take(back, 1)[0].json()["occurred_at_us"] == samples.at(40)
+        # An id from the middle of that is as good as any.
+        with following(served, headers={"Last-Event-ID": seen[9].id}) as back:
+            assert take(back, 1)[0].json()["occurred_at_us"] == samples.at(11)
+        counts = served.server.feed.counts
+        assert counts.resumes == {"kafka": 2}
+        assert not counts.gaps
+
+
+def test_one_address_may_open_so_many_streams(mock_kafka: str, prefix: str) -> None:
+    with serving(api_settings(mock_kafka, prefix, streams_per_client=2)) as served:
+        with following(served, "?heartbeat_ms=1000"), following(served, "?fields=price_home_over"):
+            refused = served.get("/v1/feed")
+            assert refused.status_code == 429
+            assert refused.headers["content-type"] == "application/problem+json"
+            assert refused.headers["retry-after"] == "10"
+        wait_for(lambda: served.server.feed.counts.clients == 0, "both gone")
+        with following(served):
+            assert served.server.feed.counts.clients == 1
+        assert served.server.feed.counts.refused == 1
 
 
 def test_malformed_records_are_counted_and_passed_over(mock_kafka: str, prefix: str) -> None:
@@ -214,6 +259,7 @@ READ = (
     Topic.PREDICTIONS,
     Topic.STAKES,
     Topic.ALERTS,
+    Topic.SETTLEMENTS,
 )
 
 

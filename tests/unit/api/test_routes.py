@@ -13,11 +13,13 @@ from typer.testing import CliRunner
 
 import models.staking.portfolio
 from api.app import create_app
+from api.filters import Kind
 from cli.main import app as cli
 from schemas.errors import ConfigError
 from schemas.sections.servers import KafkaSettings, PostgresSettings, RedisSettings
 from schemas.settings import Settings
 from tests import samples
+from tests.fed import on_board
 
 
 @pytest.fixture
@@ -53,9 +55,7 @@ def problem(answer: httpx.Response) -> Any:
 
 
 def test_games_and_one_game(app: FastAPI) -> None:
-    app.state.feed.publish(
-        [samples.game(), samples.line(1), samples.prediction(1), samples.prediction(2)]
-    )
+    on_board(app, samples.game(), samples.line(1), samples.prediction(1), samples.prediction(2))
     answer = get(app, "/v1/games").json()
     assert answer["newest_us"] == samples.at(2)
     assert answer["stale"] is True  # nothing was read to its end yet
@@ -81,12 +81,30 @@ def test_an_empty_board_is_an_answer(app: FastAPI) -> None:
         ("/v1/feed?market=moneyline&market=bogus", 422, "query.market.1"),
         ("/v1/feed?game=x", 422, "query.game.0"),
         ("/v1/feed?event=snapshot", 422, "query.event.0"),
+        ("/v1/feed?min_edge=nan", 422, "query.min_edge"),
+        ("/v1/feed?min_edge=11", 422, "query.min_edge"),
+        ("/v1/feed?conflate_ms=-1", 422, "query.conflate_ms"),
+        ("/v1/feed?conflate_ms=60001", 422, "query.conflate_ms"),
+        ("/v1/feed?heartbeat_ms=999", 422, "query.heartbeat_ms"),
+        ("/v1/feed?fields=game_id,pirce", 422, "'pirce'"),
+        ("/v1/feed?last_event_id=" + "x" * 16_385, 422, "query.last_event_id"),
     ],
 )
 def test_errors_are_problem_documents(app: FastAPI, path: str, status: int, names: str) -> None:
     answer = get(app, path)
     assert answer.status_code == status
     assert names in problem(answer)["detail"]
+
+
+def test_the_protocol_names_every_event_and_option(app: FastAPI) -> None:
+    """The one text there is, and what the route takes beside it."""
+    answer = get(app, "/v1/feed/protocol")
+    assert answer.headers["content-type"] == "text/markdown; charset=utf-8"
+    feed = get(app, "/openapi.json").json()["paths"]["/v1/feed"]["get"]
+    options = {one["name"] for one in feed["parameters"]}
+    for name in {*Kind, "snapshot", "heartbeat", "gap", *options} - {"Last-Event-ID"}:
+        assert f"`{name}`" in answer.text
+    assert "`Last-Event-ID`" in answer.text
 
 
 def test_an_error_of_our_own_is_a_problem_without_its_insides(app: FastAPI) -> None:
@@ -164,6 +182,10 @@ def test_openapi_has_examples_for_the_feed_and_the_board(app: FastAPI) -> None:
         "game",
         "market",
         "event",
+        "min_edge",
+        "conflate_ms",
+        "heartbeat_ms",
+        "fields",
         "explain",
         "last_event_id",
         "Last-Event-ID",
