@@ -16,6 +16,8 @@ from schemas.time import to_us
 
 LARGE = 2_000
 """A table of fewer rows may be read through: that is cheaper than its index."""
+ALL_OF_IT = {"bankrolls": {"fills", "settlements"}}
+"""It counts every bet without a grading: some thousands a year."""
 SINCE, UNTIL = datetime(2026, 7, 1, tzinfo=UTC), datetime(2026, 7, 2, tzinfo=UTC)
 AFTER = Cursor(to_us(datetime(2026, 7, 1, 12, tzinfo=UTC)), "m")
 VOLUME = """
@@ -134,11 +136,13 @@ def test_it_goes_by_an_index(volume: psycopg.Connection[Any], name: str) -> None
         volume.execute("SELECT relname, reltuples FROM pg_class WHERE relkind = 'r'").fetchall()
     )
     volume.execute(f"PREPARE q AS {text}")
-    literals = ", ".join(psycopg.sql.quote(one) for one in values)
-    call = f"EXECUTE q({literals})" if values else "EXECUTE q"
-    for mode in ("force_custom_plan", "force_generic_plan"):
-        volume.execute(f"SET plan_cache_mode = {mode}")
-        ((plan,),) = volume.execute(f"EXPLAIN (FORMAT JSON) {call}").fetchall()
-        through = [table for table in scanned(plan[0]["Plan"]) if size[table] > LARGE]
-        assert not through, (mode, through)
-    volume.execute("DEALLOCATE q")
+    try:
+        literals = ", ".join(psycopg.sql.quote(one) for one in values)
+        call = f"EXECUTE q({literals})" if values else "EXECUTE q"
+        for mode in ("force_custom_plan", "force_generic_plan"):
+            volume.execute(f"SET plan_cache_mode = {mode}")
+            ((plan,),) = volume.execute(f"EXPLAIN (FORMAT JSON) {call}").fetchall()
+            through = {table for table in scanned(plan[0]["Plan"]) if size[table] > LARGE}
+            assert through <= ALL_OF_IT.get(name, set()), mode
+    finally:
+        volume.execute("DEALLOCATE q")
