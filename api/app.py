@@ -8,14 +8,35 @@ from pathlib import Path
 from fastapi import FastAPI
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
+from prometheus_client import CollectorRegistry
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api import explain, fills, kelly, problems, routes, versions
+from api import (
+    backtests,
+    bankrolls,
+    bets,
+    dead_letters,
+    decisions,
+    description,
+    experiments,
+    explain,
+    fills,
+    history,
+    kelly,
+    problems,
+    quality,
+    routes,
+    system,
+    vectors,
+    versions,
+)
 from api.board import Board
+from api.database import Database
 from api.explained import Explainer
 from api.feed import Feed
-from api.history import History
+from api.kafka_history import History
+from api.metrics import Counted, Requests
 from api.records import TOPICS, TopicReader
 from api.snapshot import Rules
 from api.stream import Streams
@@ -32,7 +53,8 @@ HEADERS = {
 
 
 class SecurityHeaders:
-    """Adds `HEADERS` to every answer; plain ASGI, so that streams pass through untouched."""
+    """Adds `HEADERS` to every answer that does not bring its own; plain ASGI, so that streams pass
+    through untouched."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -40,7 +62,9 @@ class SecurityHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
+                answer = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    answer.setdefault(name, value)
             await send(message)
 
         await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
@@ -50,6 +74,7 @@ def create_app(settings: Settings) -> FastAPI:
     """Raises ConfigError when no broker is configured; a broker that is down is waited for.
 
     `app.state.feed` is the feed: a server closes it before it waits for open connections.
+    `app.state.metrics` is the registry that `/metrics` shows.
     """
     rules = Rules(
         bankroll=settings.all_bankrolls[0].name,
@@ -57,11 +82,11 @@ def create_app(settings: Settings) -> FastAPI:
         stale_us=round(settings.score.stale_minutes * US_PER_MINUTE),
         heartbeat_ms=settings.api.heartbeat_ms,
     )
-    history = History(settings, {topic.full(settings.kafka.prefix): topic for topic in TOPICS})
+    past = History(settings, {topic.full(settings.kafka.prefix): topic for topic in TOPICS})
     feed = Feed(
         Board(),
         rules,
-        history,
+        past,
         ring=settings.api.ring,
         client_queue=settings.api.client_queue,
         resume_records=settings.api.resume_records,
@@ -72,6 +97,9 @@ def create_app(settings: Settings) -> FastAPI:
         limit=settings.api.streams_per_client,
         patience_seconds=settings.api.send_timeout_seconds,
     )
+    database = Database(settings.postgres)
+    registry = CollectorRegistry()
+    registry.register(feed.counts)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -85,11 +113,12 @@ def create_app(settings: Settings) -> FastAPI:
             with suppress(asyncio.CancelledError):
                 await watching
             await reader.stop()
-            await history.close()
+            await past.close()
             if settings.traces.endpoint is not None:
                 from api.tracing import send_rest
 
                 await asyncio.to_thread(send_rest)
+            await database.close()
 
     app = FastAPI(
         title="Steamline",
@@ -98,16 +127,33 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,  # both pages load scripts from elsewhere
         redoc_url=None,
+        openapi_tags=description.TAGS,
+        generate_unique_id_function=description.operation_id,
     )
     app.state.feed = feed
+    app.state.metrics = registry
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(Counted, requests=Requests(registry))
     problems.install(app)
-    vectors, models = explain.Vectors(settings), explain.CachedModels(settings)
-    app.include_router(routes.build(settings, feed, reader, streams, Explainer(vectors, models)))
-    app.include_router(explain.build(vectors, models, feed.board))
+    store, models = explain.Vectors(settings), explain.CachedModels(settings)
+    app.include_router(routes.build(settings, feed, reader, streams, Explainer(store, models)))
+    app.include_router(explain.build(store, models, feed.board))
+    app.include_router(vectors.build(store))
     app.include_router(versions.build(settings, feed.board))
     app.include_router(kelly.router)
     app.include_router(fills.build(settings))
+    app.include_router(history.build(database))
+    app.include_router(decisions.build(database))
+    app.include_router(bets.build(database))
+    app.include_router(bankrolls.build(database))
+    app.include_router(quality.build(database, settings))
+    app.include_router(experiments.build(database))
+    app.include_router(backtests.build(settings))
+    app.include_router(dead_letters.build(database))
+    app.include_router(
+        system.build(settings, reader.status, lambda: feed.board.newest_us, registry)
+    )
+    description.describe(app)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
 
     if settings.traces.endpoint is not None:

@@ -1,151 +1,95 @@
-"""Old records out of Kafka, for clients that come back after more than the ring holds.
+"""What was said about one game over time: prices by book, and betting splits."""
 
-A few threads of their own, so that neither the event loop nor other clients wait for them.
-"""
+from typing import Annotated, Any
 
-import asyncio
-import logging
-import threading
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as NotYet
+from fastapi import APIRouter, Path, Query
+from pydantic import ConfigDict
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
-from confluent_kafka import Message as KafkaRecord
+from api.database import Database
+from api.paging import After, From, Limit, Listing, Page, Text, To
+from api.problems import REFUSED
+from api.tags import Tagged
+from schemas.events import BettingSplits, GameId, LineMovement
+from schemas.markets import Market
 
-from api.decode import Decoder, place_of, timestamp_us
-from api.past import Gone, PastRecord, Span, Wants
-from api.tokens import Place
-from schemas.errors import RejectedEvent
-from schemas.settings import Settings
-from schemas.topics import Topic
-
-log = logging.getLogger(__name__)
-
-READS = 4
-"""Clients served from Kafka at once; others wait their turn."""
-_BATCH = 500
-_TIMEOUT = 5.0
-_POLL_SECONDS = 0.2
-_Step = Sequence[PastRecord] | BaseException | None
-
-
-class History:
-    """Reads spans of partitions."""
-
-    def __init__(self, settings: Settings, topics: Mapping[str, Topic]) -> None:
-        """topics: {name: topic}. Raises ConfigError when no broker is configured."""
-        self._decoder = Decoder.of(settings)
-        self._topics = topics
-        self._config = {
-            **settings.kafka.client_config(),
-            "group.id": f"{settings.kafka.prefix}api",  # required by librdkafka, never joined
-            "enable.auto.commit": False,
-            "enable.auto.offset.store": False,
-            "enable.partition.eof": True,
-            "auto.offset.reset": "error",
-            "queued.max.messages.kbytes": 4_096,
-            "fetch.wait.max.ms": 50,
+_GAME = Path(examples=["mlb-2026-07-20-BOS-NYY-1"])
+ODDS = (
+    "SELECT event_id, game_id, source, occurred_at, simulated, settles, book, market, status,"
+    " price_home_over, price_away_under, line FROM quotes"
+)
+SPLITS = (
+    "SELECT event_id, game_id, source, occurred_at, simulated, settles, book, market,"
+    " tickets_home_over_pct, handle_home_over_pct FROM splits"
+)
+_EXAMPLE: dict[str, Any] = {
+    "items": [
+        {
+            "event_id": "oddsapi:4f1c:pinnacle:h2h:1784579900",
+            "game_id": "mlb-2026-07-20-BOS-NYY-1",
+            "source": "oddsapi",
+            "occurred_at_us": 1784579900000000,
+            "simulated": False,
+            "settles": True,
+            "book": "pinnacle",
+            "market": "moneyline",
+            "status": "open",
+            "odds_format": "decimal",
+            "price_home_over": 1.87,
+            "price_away_under": 2.06,
+            "line": None,
         }
-        self._threads = ThreadPoolExecutor(READS, "history")
-        self._closed = threading.Event()
+    ],
+    "next": None,
+}
 
-    async def close(self) -> None:
-        """Returns when no thread reads any more."""
-        self._closed.set()
-        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
 
-    async def read(
-        self, spans: Mapping[Place, Span], wants: Wants
-    ) -> AsyncGenerator[Sequence[PastRecord], None]:
-        """As `Past.read`."""
-        loop = asyncio.get_running_loop()
-        steps: asyncio.Queue[_Step] = asyncio.Queue(2)  # a slow client holds no more
-        stop = threading.Event()
+class Odds(Page[LineMovement]):
+    """Prices of a game, oldest first: a row whenever a book moved."""
 
-        def hand_over(step: _Step) -> bool:
-            """False when nobody takes it any more."""
-            put: Future[None] = asyncio.run_coroutine_threadsafe(steps.put(step), loop)
-            while not (stop.is_set() or self._closed.is_set()):
-                try:
-                    put.result(_POLL_SECONDS)
-                except NotYet:
-                    continue
-                return True
-            put.cancel()
-            return False
+    model_config = ConfigDict(json_schema_extra={"example": _EXAMPLE})
 
-        def work() -> None:
-            try:
-                for batch in self._batches(spans, wants):
-                    if not hand_over(batch):
-                        return
-                hand_over(None)
-            except BaseException as failed:
-                hand_over(failed)
 
-        try:
-            self._threads.submit(work)
-            while (step := await steps.get()) is not None:
-                if isinstance(step, BaseException):
-                    raise step
-                yield step
-        finally:
-            stop.set()
+class Splits(Page[BettingSplits]):
+    """Readings of the splits of a game, oldest first."""
 
-    def _batches(self, spans: Mapping[Place, Span], wants: Wants) -> Iterator[Sequence[PastRecord]]:
-        consumer = Consumer(self._config, logger=log)
-        try:
-            left = dict(self._checked(consumer, spans))
-            consumer.assign([TopicPartition(*place, span[0]) for place, span in left.items()])
-            while left:
-                found = []
-                for record in consumer.consume(_BATCH, _POLL_SECONDS):
-                    place = place_of(record)
-                    self._check(record.error(), place)
-                    offset = record.offset()
-                    if place not in left or offset is None:
-                        continue
-                    # At the end of the partition too: compaction may have taken the last ones.
-                    if offset + 1 >= left[place][1]:
-                        end = left.pop(place)[1]
-                        consumer.incremental_unassign([TopicPartition(*place)])
-                        if offset >= end:
-                            continue
-                    if record.error() is None and wants(place, offset):
-                        found += self._decode(place, record)
-                yield found
-        finally:
-            consumer.close()
 
-    def _checked(
-        self, consumer: Consumer, spans: Mapping[Place, Span]
-    ) -> Iterator[tuple[Place, Span]]:
-        """Those with something to read."""
-        for place, (first, end) in spans.items():
-            low, high = consumer.get_watermark_offsets(TopicPartition(*place), timeout=_TIMEOUT)
-            where = f"{place[0]}/{place[1]}"
-            if first < low:
-                raise Gone(f"too old: Kafka no longer has {where} before {low}, you need {first}")
-            if first > high:
-                raise Gone(f"this id was never given out: {where} ends at {high}")
-            if first < end:
-                yield place, (first, end)
+def build(database: Database) -> APIRouter:
+    router = APIRouter(tags=["history"], route_class=Tagged)
 
-    def _check(self, error: KafkaError | None, place: Place) -> None:
-        if error is None or error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
-            return
-        if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 (its public name)
-            raise Gone(f"too old: Kafka has just let go of {place[0]}/{place[1]}")
-        if error.fatal() or not error.retriable():
-            raise KafkaException(error)
+    @router.get("/v1/games/{game_id}/odds", summary="Line movements of a game", responses=REFUSED)
+    async def list_odds(
+        game_id: Annotated[GameId, _GAME],
+        market: Annotated[Market | None, Query(description="Of this market alone")] = None,
+        book: Annotated[Text | None, Query(description="Of this book alone")] = None,
+        from_us: From = None,
+        to_us: To = None,
+        limit: Limit = 500,
+        after: After = None,
+    ) -> Odds:
+        """Every price of every book, oldest first. A game that nobody has named has none."""
+        listing = Listing(ODDS, "occurred_at", "event_id", newest_first=False)
+        listing.only("game_id = $", game_id).only("market = $", market).only("book = $", book)
+        items, more = await listing.within(from_us, to_us).page(
+            database, after, limit, LineMovement.model_validate
+        )
+        return Odds(items=items, next=more)
 
-    def _decode(self, place: Place, record: KafkaRecord) -> list[PastRecord]:
-        value, offset = record.value(), record.offset()
-        assert value is not None  # it was news
-        assert offset is not None
-        try:
-            message = self._decoder.message(self._topics[place[0]], value, timestamp_us(record))
-        except RejectedEvent:
-            return []
-        return [(place, offset, message)]
+    @router.get("/v1/games/{game_id}/splits", summary="Betting splits of a game", responses=REFUSED)
+    async def list_splits(
+        game_id: Annotated[GameId, _GAME],
+        market: Annotated[Market | None, Query(description="Of this market alone")] = None,
+        book: Annotated[Text | None, Query(description="Of this book or pool alone")] = None,
+        from_us: From = None,
+        to_us: To = None,
+        limit: Limit = 500,
+        after: After = None,
+    ) -> Splits:
+        """Shares of tickets and money as sources gave them, oldest first."""
+        listing = Listing(SPLITS, "occurred_at", "event_id", newest_first=False)
+        listing.only("game_id = $", game_id).only("market = $", market).only("book = $", book)
+        items, more = await listing.within(from_us, to_us).page(
+            database, after, limit, BettingSplits.model_validate
+        )
+        return Splits(items=items, next=more)
+
+    return router

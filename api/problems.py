@@ -1,12 +1,15 @@
 """Errors as problem details (RFC 9457)."""
 
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
 
 class BadInput(BaseModel):
@@ -27,6 +30,12 @@ class Problem(BaseModel):
     errors: list[BadInput] | None = None
 
 
+REFUSED: dict[int | str, dict[str, Any]] = {
+    503: {"model": Problem, "description": "Postgres is not configured or does not answer"}
+}
+"""What a route that asks Postgres may answer instead."""
+
+
 class ProblemResponse(JSONResponse):
     media_type = "application/problem+json"
 
@@ -44,6 +53,17 @@ def _answer(
     return ProblemResponse(problem.model_dump(exclude_none=True), status_code=status)
 
 
+def _methods(app: FastAPI, request: Request) -> set[str]:
+    """Of all routes with this path: the router names those of the first one alone."""
+    return {
+        method
+        for route in iter_route_contexts(app.routes)
+        if isinstance(route.original_route, Route | APIRoute)
+        and route.original_route.matches(request.scope)[0] is not Match.NONE
+        for method in route.methods or ()
+    }
+
+
 def install(app: FastAPI) -> None:
     """Every error of the app becomes a problem document."""
 
@@ -51,6 +71,8 @@ def install(app: FastAPI) -> None:
     async def refused(request: Request, error: HTTPException) -> ProblemResponse:
         answer = _answer(request, error.status_code, str(error.detail))
         answer.headers.update(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            answer.headers["Allow"] = ", ".join(sorted(_methods(app, request)))
         return answer
 
     @app.exception_handler(RequestValidationError)

@@ -15,6 +15,7 @@ from api.problems import Problem
 from api.records import TopicReader
 from api.rows import GameDetail, GameRow, Games, detail, game_row
 from api.stream import EventStream, Streams, client_of
+from api.tags import Tagged
 from api.tokens import MAX_TOKEN
 from schemas.events import GameId
 from schemas.markets import Market
@@ -64,9 +65,8 @@ def build(
     explainer: Explainer,
 ) -> APIRouter:
     """All routes, bound to this process's feed."""
-    router = APIRouter(
-        responses={422: {"model": Problem, "description": "A parameter is wrong"}},
-    )
+    router = APIRouter()
+    board = APIRouter(tags=["board"], route_class=Tagged)
 
     @router.get(
         "/v1/feed",
@@ -136,8 +136,8 @@ def build(
         """The feed's contract in words."""
         return PlainTextResponse(PROTOCOL.read_text(), media_type="text/markdown")
 
-    @router.get("/v1/games", tags=["board"])
-    async def games() -> Games:
+    @board.get("/v1/games", summary="The board")
+    async def list_games() -> Games:
         """The board: one row a game, by start time."""
         now_us = feed.board.newest_us
         rows: list[GameRow] = []
@@ -145,12 +145,12 @@ def build(
             rows = [game_row(game, now_us, feed.rules) for game in feed.board.ordered()]
         return Games(newest_us=now_us, stale=feed.stale, games=rows)
 
-    @router.get(
+    @board.get(
         "/v1/games/{game_id}",
-        tags=["board"],
+        summary="One game of the board",
         responses={404: {"model": Problem, "description": "Not on the board"}},
     )
-    async def game(
+    async def get_game(
         game_id: Annotated[GameId, Path(examples=["mlb-2026-07-20-BOS-NYY-1"])],
     ) -> GameDetail:
         """One game with every book's quotes and its latest predictions."""
@@ -159,17 +159,20 @@ def build(
             raise HTTPException(404, f"no game {game_id} on the board")
         return detail(found, now_us, feed.rules)
 
-    @router.get("/health", tags=["health"])
-    async def health() -> Alive:
+    router.include_router(board)
+
+    @router.get("/health", tags=["health"], summary="Does the process answer")
+    async def get_health() -> Alive:
         """The process answers."""
         return Alive()
 
     @router.get(
         "/ready",
         tags=["health"],
+        summary="Can it do its work",
         responses={503: {"model": Readiness, "description": "Not caught up with Kafka"}},
     )
-    async def ready(response: Response) -> Readiness:
+    async def get_readiness(response: Response) -> Readiness:
         """Each dependency; 503 while the board is not complete and current."""
         answer = await readiness(reader.status, settings.redis, settings.postgres)
         if not answer.ready:

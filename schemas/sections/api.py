@@ -1,5 +1,6 @@
 """The API and its feed."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -27,3 +28,6 @@ class ApiSettings(Section):
     """Kafka records read for one client that comes back; further behind it gets a gap."""
     streams_per_client: int = Field(default=100, ge=1)
     """Feed streams open at once from one address."""
+    backtests: Path | None = None
+    """Folder whose folders `steamline backtest --out` wrote; without it
+    `STEAMLINE_HOME/backtests`."""
