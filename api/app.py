@@ -8,44 +8,32 @@ from pathlib import Path
 from fastapi import FastAPI
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
-from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.middleware.cors import CORSMiddleware
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from api import explain, fills, kelly, problems, routes, versions
+from api import explain, fills, kelly, problems, routes, session, versions
+from api.access import REFUSALS, needs
 from api.board import Board
 from api.explained import Explainer
 from api.feed import Feed
+from api.gate import Gate
+from api.headers import SecurityHeaders
+from api.keyring import Keyring
+from api.keys import Scope
+from api.keystore import KeyStore
+from api.loopback import require_loopback
 from api.records import TopicReader
 from api.snapshot import Rules
+from schemas.errors import ConfigError
 from schemas.settings import Settings
 from schemas.time import US_PER_MINUTE
 
 STATIC = Path(__file__).parent / "static"
 
-HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
-
-
-class SecurityHeaders:
-    """Adds `HEADERS` to every answer; plain ASGI, so that streams pass through untouched."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
-            await send(message)
-
-        await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
-
 
 def create_app(settings: Settings) -> FastAPI:
-    """Raises ConfigError when no broker is configured; a broker that is down is waited for.
+    """Raises ConfigError when no broker is configured, or when others could use the API without a
+    key; a broker that is down is waited for.
 
     `app.state.feed` is the feed: a server closes it before it waits for open connections.
     """
@@ -57,6 +45,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     feed = Feed(Board(), rules, ring=settings.api.ring, client_queue=settings.api.client_queue)
     reader = TopicReader(settings, feed)
+    keyring = _keyring(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -70,6 +59,8 @@ def create_app(settings: Settings) -> FastAPI:
             with suppress(asyncio.CancelledError):
                 await beating
             await reader.stop()
+            if keyring is not None:
+                await keyring.close()
 
     app = FastAPI(
         title="Steamline",
@@ -80,14 +71,19 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.state.feed = feed
-    app.add_middleware(SecurityHeaders)
+    _arm(app, settings, keyring)
     problems.install(app)
     vectors, models = explain.Vectors(settings), explain.CachedModels(settings)
-    app.include_router(routes.build(settings, feed, reader, Explainer(vectors, models)))
-    app.include_router(explain.build(vectors, models, feed.board))
-    app.include_router(versions.build(settings, feed.board))
-    app.include_router(kelly.router)
-    app.include_router(fills.build(settings))
+    read, stake = needs(Scope.READ), needs(Scope.STAKE)
+    board = routes.build(settings, feed, reader, Explainer(vectors, models))
+    app.include_router(board, **read)
+    app.include_router(explain.build(vectors, models, feed.board), **read)
+    app.include_router(versions.build(settings, feed.board), **read)
+    app.include_router(kelly.router, **read)
+    app.include_router(fills.build(settings), **stake)
+    app.include_router(routes.health)
+    if keyring is not None:
+        app.include_router(session.build(keyring, settings.api.session_hours), responses=REFUSALS)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
 
     @app.get("/", include_in_schema=False)
@@ -95,3 +91,37 @@ def create_app(settings: Settings) -> FastAPI:
         return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
 
     return app
+
+
+def _keyring(settings: Settings) -> Keyring | None:
+    """None where no keys are asked for. Raises ConfigError where that would be open to others."""
+    api = settings.api
+    if api.auth == "keys":
+        return Keyring(KeyStore(settings.postgres), api.key_memory_seconds)
+    require_loopback(api.host)
+    for key, value in (("PROXIES", api.proxies), ("CORS_ORIGINS", api.cors_origins)):
+        if value:
+            raise ConfigError(
+                f"STEAMLINE_API_{key}",
+                "lets others ask, and no key is asked for",
+                "Set STEAMLINE_API_AUTH=keys too, or leave it out",
+            )
+    return None
+
+
+def _arm(app: FastAPI, settings: Settings, keyring: Keyring | None) -> None:
+    """What stands before the routes; the last added is the first asked."""
+    app.add_middleware(Gate, settings=settings.api, keyring=keyring)
+    if settings.api.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.api.cors_origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"],
+            expose_headers=["ETag", "Retry-After"],
+            max_age=600,
+        )
+    app.add_middleware(SecurityHeaders)
+    if settings.api.proxies:
+        trusted = [str(network) for network in settings.api.proxies]
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=trusted)

@@ -1,5 +1,6 @@
 """Errors as problem details (RFC 9457)."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
@@ -7,6 +8,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+
+from api.keys import without_keys
 
 
 class BadInput(BaseModel):
@@ -31,17 +34,22 @@ class ProblemResponse(JSONResponse):
     media_type = "application/problem+json"
 
 
-def _answer(
-    request: Request, status: int, detail: str, errors: list[BadInput] | None = None
+def problem(
+    request: Request,
+    status: int,
+    detail: str,
+    errors: list[BadInput] | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> ProblemResponse:
-    problem = Problem(
+    """The answer; nothing that looks like a key is repeated in it."""
+    found = Problem(
         title=HTTPStatus(status).phrase,
         status=status,
-        detail=detail,
-        instance=request.url.path,
+        detail=without_keys(detail),
+        instance=without_keys(request.url.path),
         errors=errors,
     )
-    return ProblemResponse(problem.model_dump(exclude_none=True), status_code=status)
+    return ProblemResponse(found.model_dump(exclude_none=True), status, headers)
 
 
 def install(app: FastAPI) -> None:
@@ -49,9 +57,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> ProblemResponse:
-        answer = _answer(request, error.status_code, str(error.detail))
-        answer.headers.update(error.headers or {})
-        return answer
+        return problem(request, error.status_code, str(error.detail), headers=error.headers)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> ProblemResponse:
@@ -60,8 +66,8 @@ def install(app: FastAPI) -> None:
             BadInput(where=".".join(str(part) for part in one["loc"]), problem=one["msg"])
             for one in error.errors()
         ]
-        return _answer(request, 422, f"{errors[0].where}: {errors[0].problem}", errors)
+        return problem(request, 422, f"{errors[0].where}: {errors[0].problem}", errors)
 
     @app.exception_handler(Exception)
     async def failed(request: Request, error: Exception) -> ProblemResponse:
-        return _answer(request, 500, "an error of the server's own; its log has the cause")
+        return problem(request, 500, "an error of the server's own; its log has the cause")

@@ -30,8 +30,18 @@ data: {"server_us":1784580000000000,"newest_us":1784579998000000,"stale":false,"
 _ANY = Query(description="Repeat it for several; without it, all.", max_length=100)
 
 
+health = APIRouter(tags=["health"])
+"""Open to all."""
+
+
 class Alive(BaseModel):
     status: str = "alive"
+
+
+@health.get("/health")
+async def alive() -> Alive:
+    """The process answers."""
+    return Alive()
 
 
 def build(settings: Settings, feed: Feed, reader: TopicReader, explainer: Explainer) -> APIRouter:
@@ -98,11 +108,6 @@ def build(settings: Settings, feed: Feed, reader: TopicReader, explainer: Explai
         if found is None or now_us is None:
             raise HTTPException(404, f"no game {game_id} on the board")
         return detail(found, now_us, feed.rules)
-
-    @router.get("/health", tags=["health"])
-    async def health() -> Alive:
-        """The process answers."""
-        return Alive()
 
     @router.get(
         "/ready",

@@ -42,7 +42,7 @@ class Server(uvicorn.Server):
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await self._app(scope, receive, send)
+            await self._app(dict(scope), receive, send)  # a proxy's word changes it
         except SendTimeoutError:
             # An orderly close would wait for ever for the client to take what is buffered.
             log.info("client %s takes nothing any more: dropped", scope["client"])
