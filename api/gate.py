@@ -43,7 +43,7 @@ class Gate:
         """keyring: None where no keys are asked for."""
         self._app = app
         self._keyring = keyring
-        self._max_body = settings.max_body
+        self._max_head, self._max_body = settings.max_head, settings.max_body
         self._of_keys = Rate(settings.key_requests)
         self._of_addresses = Rate(settings.address_requests)
         self._failures = Rate(settings.address_failures)
@@ -74,6 +74,11 @@ class Gate:
                 400,
                 "a key stands in the address, where logs and histories keep it: rotate it, and "
                 "send it as `Authorization: Bearer ...`",
+            )
+        if _head_size(request.scope) > self._max_head:
+            return problem(
+                request, 431, f"the head is larger than {self._max_head} bytes "
+                "(STEAMLINE_API_MAX_HEAD)"
             )
         length = request.headers.get("content-length", "0")
         if length.isdigit() and int(length[:19]) > self._max_body:
@@ -171,6 +176,12 @@ def _bearer(request: HTTPConnection) -> str | None:
 def _holds_key(scope: Scope) -> bool:
     query = scope.get("query_string", b"").decode("latin-1")
     return any(holds_key(one) for one in (scope["path"], query, unquote_plus(query)))
+
+
+def _head_size(scope: Scope) -> int:
+    """About what came over the line; uvicorn's own limit passes over a head that came in one go."""
+    headers = sum(len(name) + len(value) + 4 for name, value in scope["headers"])
+    return headers + len(scope.get("raw_path") or b"") + len(scope.get("query_string", b""))
 
 
 def _same_origin(request: Request) -> bool:

@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from api.app import create_app
+from api.connections import protocol
 from schemas.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -30,12 +31,15 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 self._answer,
                 interface="asgi3",
-                http="h11",
+                http=protocol(settings.api),
+                ws="none",
                 proxy_headers=False,  # a client is known by its connection
                 host=settings.api.host,
                 port=settings.api.port,
                 log_level="warning",
                 server_header=False,
+                timeout_keep_alive=settings.api.idle_seconds,
+                h11_max_incomplete_event_size=settings.api.max_head,
                 timeout_graceful_shutdown=GRACE_SECONDS,
             )
         )

@@ -43,7 +43,7 @@ class ApiSettings(Section):
     """Messages waiting for one client before it is told of a gap and sent a fresh snapshot."""
     request_seconds: float = Field(default=10.0, gt=0.0)
     """A request that is not complete, head and body, after this long is refused."""
-    idle_seconds: float = Field(default=30.0, gt=0.0)
+    idle_seconds: int = Field(default=30, ge=1)
     """A connection on which nothing is asked for this long is closed."""
     max_head: int = Field(default=16_384, ge=1_024)
     """Bytes of a request's first line and headers."""
