@@ -77,8 +77,9 @@ class Gate:
             )
         if _head_size(request.scope) > self._max_head:
             return problem(
-                request, 431, f"the head is larger than {self._max_head} bytes "
-                "(STEAMLINE_API_MAX_HEAD)"
+                request,
+                431,
+                f"the head is larger than {self._max_head} bytes (STEAMLINE_API_MAX_HEAD)",
             )
         length = request.headers.get("content-length", "0")
         if length.isdigit() and int(length[:19]) > self._max_body:

@@ -163,9 +163,12 @@ class KeyStore:
         await pool.execute("DELETE FROM api_sessions WHERE session_hash = $1", digest(token))
 
     async def close(self) -> None:
-        if self._pool is not None:
-            self._pool.terminate()
-            self._pool = None
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            try:
+                await asyncio.wait_for(pool.close(), _TIMEOUT_SECONDS)
+            except DOWN:
+                pool.terminate()
 
     async def _ready(self) -> "asyncpg.Pool[Any]":
         async with self._making:
