@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from api import explain, fills, kelly, problems, routes, session, versions
@@ -29,6 +30,12 @@ from schemas.settings import Settings
 from schemas.time import US_PER_MINUTE
 
 STATIC = Path(__file__).parent / "static"
+
+
+class App(FastAPI):
+    def build_middleware_stack(self) -> ASGIApp:
+        """Around everything, so that an error of our own has the headers too."""
+        return SecurityHeaders(super().build_middleware_stack())
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -62,7 +69,7 @@ def create_app(settings: Settings) -> FastAPI:
             if keyring is not None:
                 await keyring.close()
 
-    app = FastAPI(
+    app = App(
         title="Steamline",
         summary="Live fair prices, predictions and stakes.",
         version="1",
@@ -121,7 +128,6 @@ def _arm(app: FastAPI, settings: Settings, keyring: Keyring | None) -> None:
             expose_headers=["ETag", "Retry-After"],
             max_age=600,
         )
-    app.add_middleware(SecurityHeaders)
     if settings.api.proxies:
         trusted = [str(network) for network in settings.api.proxies]
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=trusted)

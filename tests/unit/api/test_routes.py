@@ -95,6 +95,7 @@ def test_an_error_of_our_own_is_a_problem_without_its_insides(app: FastAPI) -> N
     answer = get(app, "/v1/games")
     assert answer.status_code == 500
     assert "NoneType" not in json.dumps(problem(answer))
+    assert answer.headers["x-content-type-options"] == "nosniff"
 
 
 def test_not_ready_names_each_dependency_and_no_password(app: FastAPI) -> None:
