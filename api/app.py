@@ -9,8 +9,9 @@ from fastapi import FastAPI
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CollectorRegistry
-from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from api import (
     backtests,
@@ -27,51 +28,43 @@ from api import (
     problems,
     quality,
     routes,
+    session,
     system,
     vectors,
     versions,
 )
+from api.access import REFUSALS, needs
 from api.board import Board
 from api.database import Database
 from api.explained import Explainer
 from api.feed import Feed
+from api.gate import Gate
+from api.headers import SecurityHeaders
 from api.kafka_history import History
+from api.keyring import Keyring
+from api.keys import Scope
+from api.keystore import KeyStore
+from api.loopback import require_loopback
 from api.metrics import Counted, Requests
 from api.records import TOPICS, TopicReader
 from api.snapshot import Rules
 from api.stream import Streams
+from schemas.errors import ConfigError
 from schemas.settings import Settings
 from schemas.time import US_PER_MINUTE
 
 STATIC = Path(__file__).parent / "static"
 
-HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
 
-
-class SecurityHeaders:
-    """Adds `HEADERS` to every answer that does not bring its own; plain ASGI, so that streams pass
-    through untouched."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                answer = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    answer.setdefault(name, value)
-            await send(message)
-
-        await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+class App(FastAPI):
+    def build_middleware_stack(self) -> ASGIApp:
+        """Around everything, so that an error of our own has the headers too."""
+        return SecurityHeaders(super().build_middleware_stack())
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Raises ConfigError when no broker is configured; a broker that is down is waited for.
+    """Raises ConfigError when no broker is configured, or when others could use the API without a
+    key; a broker that is down is waited for.
 
     `app.state.feed` is the feed: a server closes it before it waits for open connections.
     `app.state.metrics` is the registry that `/metrics` shows.
@@ -92,6 +85,7 @@ def create_app(settings: Settings) -> FastAPI:
         resume_records=settings.api.resume_records,
     )
     reader = TopicReader(settings, feed)
+    keyring = _keyring(settings)
     streams = Streams(
         feed.counts,
         limit=settings.api.streams_per_client,
@@ -114,13 +108,15 @@ def create_app(settings: Settings) -> FastAPI:
                 await watching
             await reader.stop()
             await past.close()
+            if keyring is not None:
+                await keyring.close()
             if settings.traces.endpoint is not None:
                 from api.tracing import send_rest
 
                 await asyncio.to_thread(send_rest)
             await database.close()
 
-    app = FastAPI(
+    app = App(
         title="Steamline",
         summary="Live fair prices, predictions and stakes.",
         version="1",
@@ -132,27 +128,32 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.feed = feed
     app.state.metrics = registry
-    app.add_middleware(SecurityHeaders)
+    _arm(app, settings, keyring)
     app.add_middleware(Counted, requests=Requests(registry))
     problems.install(app)
     store, models = explain.Vectors(settings), explain.CachedModels(settings)
-    app.include_router(routes.build(settings, feed, reader, streams, Explainer(store, models)))
-    app.include_router(explain.build(store, models, feed.board))
-    app.include_router(vectors.build(store))
-    app.include_router(versions.build(settings, feed.board))
-    app.include_router(kelly.router)
-    app.include_router(fills.build(settings))
-    app.include_router(history.build(database))
-    app.include_router(decisions.build(database))
-    app.include_router(bets.build(database))
-    app.include_router(bankrolls.build(database))
-    app.include_router(quality.build(database, settings))
-    app.include_router(experiments.build(database))
-    app.include_router(backtests.build(settings))
-    app.include_router(dead_letters.build(database))
-    app.include_router(
-        system.build(settings, reader.status, lambda: feed.board.newest_us, registry)
-    )
+    read, stake = needs(Scope.READ), needs(Scope.STAKE)
+    for router in (
+        routes.build(settings, feed, reader, streams, Explainer(store, models)),
+        explain.build(store, models, feed.board),
+        vectors.build(store),
+        versions.build(settings, feed.board),
+        kelly.router,
+        history.build(database),
+        decisions.build(database),
+        bets.build(database),
+        bankrolls.build(database),
+        quality.build(database, settings),
+        experiments.build(database),
+        backtests.build(settings),
+        dead_letters.build(database),
+        system.build(settings, reader.status, lambda: feed.board.newest_us, registry),
+    ):
+        app.include_router(router, **read)
+    app.include_router(fills.build(settings), **stake)
+    app.include_router(routes.health)
+    if keyring is not None:
+        app.include_router(session.build(keyring, settings.api.session_hours), responses=REFUSALS)
     description.describe(app)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
 
@@ -166,3 +167,36 @@ def create_app(settings: Settings) -> FastAPI:
         return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
 
     return app
+
+
+def _keyring(settings: Settings) -> Keyring | None:
+    """None where no keys are asked for. Raises ConfigError where that would be open to others."""
+    api = settings.api
+    if api.auth == "keys":
+        return Keyring(KeyStore(settings.postgres), api.key_memory_seconds)
+    require_loopback(api.host)
+    for key, value in (("PROXIES", api.proxies), ("CORS_ORIGINS", api.cors_origins)):
+        if value:
+            raise ConfigError(
+                f"STEAMLINE_API_{key}",
+                "lets others ask, and no key is asked for",
+                "Set STEAMLINE_API_AUTH=keys too, or leave it out",
+            )
+    return None
+
+
+def _arm(app: FastAPI, settings: Settings, keyring: Keyring | None) -> None:
+    """What stands before the routes; the last added is the first asked."""
+    app.add_middleware(Gate, settings=settings.api, keyring=keyring)
+    if settings.api.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.api.cors_origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"],
+            expose_headers=["ETag", "Retry-After"],
+            max_age=600,
+        )
+    if settings.api.proxies:
+        trusted = [str(network) for network in settings.api.proxies]
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=trusted)

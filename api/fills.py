@@ -4,16 +4,14 @@ Nothing is kept here. Told again under the same key it is a message with the sam
 reads the topic counts it once; other terms under one key are refused there, as a dead letter.
 """
 
-import ipaddress
 import logging
 import time
 from collections.abc import Callable
 from threading import Lock
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
-from fastapi import APIRouter, Depends, Header, HTTPException, Request
+from fastapi import APIRouter, Header, HTTPException
 from pydantic import ConfigDict
 
 from api.problems import Problem
@@ -30,7 +28,6 @@ log = logging.getLogger(__name__)
 PATIENCE_SECONDS = 5.0
 """How long a request waits until the broker has it."""
 _AGAIN = "whether it is recorded is not known: send it again under the same key"
-_FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 
 
 class FillRequest(Fill):
@@ -122,55 +119,19 @@ class FillWriter:
             return self._producer
 
 
-def local_only(request: Request) -> None:
-    """Raises HTTPException for whoever may not be a program on this machine.
-
-    A browser on this machine lends its connection to any page: the page's own address is in
-    `Origin`, or, where its name was made to point here, in `Host`.
-    """
-    client = request.client.host if request.client is not None else ""
-    names = [request.url.hostname]
-    if (origin := request.headers.get("origin")) is not None:
-        names.append(urlsplit(origin).hostname)
-    if (
-        _is_loopback(client)
-        and all(_is_loopback(name or "") for name in names)
-        and not any(name in request.headers for name in _FORWARDED)
-    ):
-        return
-    raise HTTPException(
-        403,
-        "bets are taken from programs on this machine alone: set STEAMLINE_API_FILLS_FROM=anywhere "
-        "behind something that asks for a key",
-    )
-
-
-def _is_loopback(name: str) -> bool:
-    if name == "localhost":
-        return True
-    try:
-        address = ipaddress.ip_address(name.strip("[]"))
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback
-
-
 def build(
     settings: Settings,
     clock_us: Callable[[], int] = lambda: time.time_ns() // 1_000,
 ) -> APIRouter:
     """Raises ConfigError when no broker is configured."""
     writer = FillWriter(settings)
-    guards = [] if settings.api.fills_from == "anywhere" else [Depends(local_only)]
-    router = APIRouter(dependencies=guards)
+    router = APIRouter()
 
     @router.post(
         "/v1/fills",
         status_code=202,
         tags=["staking"],
         responses={
-            403: {"model": Problem, "description": "Not from this machine"},
             422: {"model": Problem, "description": "The bet is wrong; the detail says where"},
             503: {"model": Problem, "description": "Kafka has not confirmed it; send it again"},
         },

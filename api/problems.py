@@ -1,5 +1,6 @@
 """Errors as problem details (RFC 9457)."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -10,6 +11,8 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
+
+from api.keys import without_keys
 
 
 class BadInput(BaseModel):
@@ -40,17 +43,22 @@ class ProblemResponse(JSONResponse):
     media_type = "application/problem+json"
 
 
-def _answer(
-    request: Request, status: int, detail: str, errors: list[BadInput] | None = None
+def problem(
+    request: Request,
+    status: int,
+    detail: str,
+    errors: list[BadInput] | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> ProblemResponse:
-    problem = Problem(
+    """The answer; nothing that looks like a key is repeated in it."""
+    found = Problem(
         title=HTTPStatus(status).phrase,
         status=status,
-        detail=detail,
-        instance=request.url.path,
+        detail=without_keys(detail),
+        instance=without_keys(request.url.path),
         errors=errors,
     )
-    return ProblemResponse(problem.model_dump(exclude_none=True), status_code=status)
+    return ProblemResponse(found.model_dump(exclude_none=True), status, headers)
 
 
 def _methods(app: FastAPI, request: Request) -> set[str]:
@@ -69,8 +77,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> ProblemResponse:
-        answer = _answer(request, error.status_code, str(error.detail))
-        answer.headers.update(error.headers or {})
+        answer = problem(request, error.status_code, str(error.detail), headers=error.headers)
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             answer.headers["Allow"] = ", ".join(sorted(_methods(app, request)))
         return answer
@@ -82,8 +89,8 @@ def install(app: FastAPI) -> None:
             BadInput(where=".".join(str(part) for part in one["loc"]), problem=one["msg"])
             for one in error.errors()
         ]
-        return _answer(request, 422, f"{errors[0].where}: {errors[0].problem}", errors)
+        return problem(request, 422, f"{errors[0].where}: {errors[0].problem}", errors)
 
     @app.exception_handler(Exception)
     async def failed(request: Request, error: Exception) -> ProblemResponse:
-        return _answer(request, 500, "an error of the server's own; its log has the cause")
+        return problem(request, 500, "an error of the server's own; its log has the cause")

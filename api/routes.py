@@ -7,6 +7,7 @@ from fastapi import APIRouter, Header, HTTPException, Path, Query, Request, Resp
 from fastapi.responses import PlainTextResponse
 from pydantic import AfterValidator, BaseModel, BeforeValidator
 
+from api.clients import client_of
 from api.explained import Explainer
 from api.feed import Feed
 from api.filters import MEMBERS, Filter, Kind, Options
@@ -14,7 +15,7 @@ from api.health import Readiness, readiness
 from api.problems import Problem
 from api.records import TopicReader
 from api.rows import GameDetail, GameRow, Games, detail, game_row
-from api.stream import EventStream, Streams, client_of
+from api.stream import EventStream, Streams
 from api.tags import Tagged
 from api.tokens import MAX_TOKEN
 from schemas.events import GameId
@@ -52,9 +53,18 @@ def _known(names: frozenset[str]) -> frozenset[str]:
 
 Fields = Annotated[frozenset[str], BeforeValidator(_split), AfterValidator(_known)]
 
+health = APIRouter(tags=["health"])
+"""Open to all."""
+
 
 class Alive(BaseModel):
     status: str = "alive"
+
+
+@health.get("/health", summary="Does the process answer")
+async def get_health() -> Alive:
+    """The process answers."""
+    return Alive()
 
 
 def build(
@@ -160,11 +170,6 @@ def build(
         return detail(found, now_us, feed.rules)
 
     router.include_router(board)
-
-    @router.get("/health", tags=["health"], summary="Does the process answer")
-    async def get_health() -> Alive:
-        """The process answers."""
-        return Alive()
 
     @router.get(
         "/ready",

@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from api.app import create_app
+from api.connections import protocol
 from api.stream import FrozenClient
 from schemas.settings import Settings
 
@@ -31,20 +32,23 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 self._answer,
                 interface="asgi3",
-                http="h11",
+                http=protocol(settings.api),
+                ws="none",
                 proxy_headers=False,  # a client is known by its connection
                 host=settings.api.host,
                 port=settings.api.port,
                 log_level="warning",
                 log_config=None,  # the process has said how it logs
                 server_header=False,
+                timeout_keep_alive=settings.api.idle_seconds,
+                h11_max_incomplete_event_size=settings.api.max_head,
                 timeout_graceful_shutdown=GRACE_SECONDS,
             )
         )
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await self._app(scope, receive, send)
+            await self._app(dict(scope), receive, send)  # a proxy's word changes it
         except FrozenClient:
             # An orderly close would wait for ever for the client to take what is buffered.
             log.info("client %s takes nothing any more: dropped", scope["client"])

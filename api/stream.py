@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
-from fastapi import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -20,11 +19,6 @@ HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 class FrozenClient(Exception):
     """It has taken no byte for too long."""
-
-
-def client_of(request: Request) -> str:
-    """Who asks, for limits: the address."""
-    return request.client.host if request.client else ""
 
 
 class Streams:

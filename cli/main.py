@@ -24,6 +24,7 @@ from cli import (
     features,
     ingest,
     kelly,
+    key,
     leakcheck,
     ledger,
     model,
@@ -57,6 +58,7 @@ app.add_typer(drift.app, name="drift")
 app.add_typer(ab.app, name="ab")
 app.add_typer(score.app, name="run")
 app.add_typer(db.app, name="db")
+app.add_typer(key.app, name="key")
 app.add_typer(odds.app, name="odds")
 app.add_typer(settlement.app, name="settlement")
 app.add_typer(bankroll.app, name="bankroll")

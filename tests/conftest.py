@@ -4,6 +4,7 @@ import json
 import os
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -109,14 +110,27 @@ def _schema(postgres: PostgresServer) -> str:
     return "schema_only"
 
 
+@contextmanager
+def _copy(postgres: PostgresServer, schema: str) -> Iterator[str]:
+    name = f"test_{uuid.uuid4().hex[:8]}"
+    with psycopg.connect(postgres.dsn("postgres"), autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE {schema}")
+        yield postgres.dsn(name)
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture
 def database(postgres: PostgresServer, _schema: str) -> Iterator[str]:
     """DSN of a migrated, empty database of the test's own."""
-    name = f"test_{uuid.uuid4().hex[:8]}"
-    with psycopg.connect(postgres.dsn("postgres"), autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name} TEMPLATE {_schema}")
-        yield postgres.dsn(name)
-        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with _copy(postgres, _schema) as dsn:
+        yield dsn
+
+
+@pytest.fixture(scope="module")
+def shared_database(postgres: PostgresServer, _schema: str) -> Iterator[str]:
+    """As `database`, for all tests of a file."""
+    with _copy(postgres, _schema) as dsn:
+        yield dsn
 
 
 @pytest.fixture(scope="session")

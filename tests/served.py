@@ -30,7 +30,7 @@ TOPIC_OF: dict[Kind, Topic] = {
 }
 
 
-def api_settings(bootstrap: str, prefix: str, **api: float) -> Settings:
+def api_settings(bootstrap: str, prefix: str, **api: object) -> Settings:
     """A free port and quick heartbeats unless told otherwise."""
     return Settings(
         kafka=KafkaSettings(bootstrap=bootstrap, prefix=prefix),

@@ -2,6 +2,7 @@
 
 import { State } from "/static/state.js";
 import { Detail } from "/static/detail.js";
+import { signedIn } from "/static/signin.js";
 import { View } from "/static/view.js";
 import { moment, utc } from "/static/format.js";
 
@@ -48,8 +49,10 @@ function open() {
   });
   source.addEventListener("error", () => {
     setStatus("lost");
-    // The browser reconnects by itself unless it gave up.
-    if (source.readyState === EventSource.CLOSED) setTimeout(open, REOPEN_MS);
+    // The browser reconnects by itself unless it gave up, as it does where a key is asked for.
+    if (source.readyState === EventSource.CLOSED) {
+      signedIn().catch(() => {}).then(() => setTimeout(open, REOPEN_MS));
+    }
   });
 }
 

@@ -230,7 +230,7 @@ def test_a_frozen_client_is_closed_and_others_miss_nothing(mock_kafka: str, pref
         served.await_ready()
         frozen.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         frozen.connect(("127.0.0.1", served.port))
-        frozen.sendall(b"GET /v1/feed HTTP/1.1\r\nHost: x\r\n\r\n")
+        frozen.sendall(b"GET /v1/feed HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
         assert frozen.recv(12) == b"HTTP/1.1 200"
         with following(served) as events:
             take(events, 1)

@@ -115,3 +115,45 @@ def test_a_writer_keeps_the_ledger(postgres: PostgresServer, database: str) -> N
         for write in ("DELETE FROM ledger_facts", "UPDATE ledger_transactions SET reason = 'x'"):
             with pytest.raises(InsufficientPrivilege):
                 db.execute(write)
+
+
+def test_an_api_looks_keys_up_and_makes_none(postgres: PostgresServer, database: str) -> None:
+    import asyncio
+
+    from asyncpg import InsufficientPrivilegeError
+    from pydantic import SecretStr
+
+    from api.keys import Scope
+    from api.keystore import KeyStore
+    from schemas.sections.servers import PostgresSettings
+
+    owner = KeyStore(PostgresSettings(dsn=SecretStr(database)))
+    dsn = login(postgres, database, "steamline_api")
+    store = KeyStore(PostgresSettings(dsn=SecretStr(dsn)))
+    now_us, later_us = samples.at(0), samples.at(60)
+
+    async def story() -> None:
+        key_id, _ = await owner.add("bot", [Scope.READ], now_us, None)
+        assert list(await store.find([key_id])) == [key_id]
+        await store.used(key_id, now_us)
+        await store.begin_session("token", key_id, now_us, later_us)
+        found = await store.session("token")
+        assert found is not None
+        assert found.key_id == key_id
+        await store.end_session("token")
+        for write in (
+            store.add("mine", [Scope.ADMIN], now_us, None),
+            store.rotate("bot", now_us, 0),
+            store.revoke("bot", now_us),
+        ):
+            with pytest.raises(InsufficientPrivilegeError):
+                await write
+        await store.close()
+        await owner.close()
+
+    asyncio.run(story())
+    for group in ("steamline_reader", "steamline_writer"):
+        with psycopg.connect(login(postgres, database, group), autocommit=True) as db:
+            for look in ("SELECT * FROM api_keys", "SELECT * FROM api_sessions"):
+                with pytest.raises(InsufficientPrivilege):
+                    db.execute(look)

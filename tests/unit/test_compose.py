@@ -66,6 +66,13 @@ def test_ports_are_published_on_the_loopback_interface_only() -> None:
     assert all(str(port).startswith("127.0.0.1:") for port in ports)
 
 
+def test_what_listens_beyond_its_container_asks_for_keys() -> None:
+    env = check(TEXT, ENV)["api"]["environment"]
+    assert (env["STEAMLINE_API_HOST"], env["STEAMLINE_API_AUTH"]) == ("0.0.0.0", "keys")
+    words = ["key", "new", "--help"]
+    assert CliRunner().invoke(app, words).exit_code == 0, "as the file tells a reader to"
+
+
 def test_every_service_has_limits_and_every_server_a_health_check() -> None:
     services = check(TEXT, ENV)
     assert all("limits" in service["deploy"]["resources"] for service in services.values())

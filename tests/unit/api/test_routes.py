@@ -37,7 +37,7 @@ def app() -> FastAPI:
 def ask(app: FastAPI, method: str, path: str, body: Any = None) -> httpx.Response:
     async def answer() -> httpx.Response:
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             return await client.request(method, path, json=body)
 
     return asyncio.run(answer())
@@ -113,6 +113,7 @@ def test_an_error_of_our_own_is_a_problem_without_its_insides(app: FastAPI) -> N
     answer = get(app, "/v1/games")
     assert answer.status_code == 500
     assert "NoneType" not in json.dumps(problem(answer))
+    assert answer.headers["x-content-type-options"] == "nosniff"
 
 
 def test_not_ready_names_each_dependency_and_no_password(app: FastAPI) -> None:
@@ -161,7 +162,7 @@ def test_an_unproven_optimum_is_no_answer(app: FastAPI, monkeypatch: pytest.Monk
 
 def test_the_page_allows_only_its_own_files(app: FastAPI) -> None:
     page = get(app, "/")
-    assert "default-src 'self'" in page.headers["content-security-policy"]
+    assert "script-src 'self'" in page.headers["content-security-policy"]
     assert page.headers["x-content-type-options"] == "nosniff"
     static = Path(__file__).parents[3] / "api" / "static"
     for name in static.glob("*.js"):
