@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from flows.score import SCORE_BATCH
-from flows.steps.allocate import AllocateRules, AllocateStep, Numbered
+from flows.steps.allocate import AllocateRules, AllocateStep, Numbered, outgoing
 from flows.steps.bets import Taken
 from flows.steps.clock import ClockStep, Tick
 from flows.steps.decode import DAYS_AFTER_GAME, Decoded, DecodeRules, decode_batch
@@ -204,7 +204,7 @@ class Backtest:
                 assert not isinstance(event, Stake | Fill)
                 self._settle(Taken(event, record, event.occurred_at_us))  # type: ignore[arg-type]
             for one in priced.get(number, ()):
-                self._decide(self._allocate.on_batch([one]))
+                self._decide(self._allocate.hear(one.what))
 
     def _forget(self, now_us: int) -> None:
         """Games of which the decode step takes no more."""
@@ -238,9 +238,8 @@ class Backtest:
                 found.setdefault(one.number, []).append(one)
         return found
 
-    def _decide(self, messages: Iterable[Outgoing]) -> None:
-        for message in messages:
-            stake = Stake.model_validate_json(message.value)
+    def _decide(self, stakes: Iterable[Stake]) -> None:
+        for stake in stakes:
             self.counts.stakes += 1
             where = (stake.game_id, stake.market)
             if not stake.refusals:
@@ -249,19 +248,12 @@ class Backtest:
                 self.said[where] = tuple(stake.refusals)
             self.counts.refused.update(one.value for one in stake.refusals)
             if stake.amount > 0.0:
-                assert stake.decided_us is not None
-                record = Record(
-                    Topic.STAKES,
-                    0,
-                    len(self.stakes),
-                    stake.decided_us,
-                    stake.game_id.encode(),
-                    message.value,
-                    SCHEMA_VERSION,
-                )
+                topic, key, _, decided_us, value = outgoing(stake)
+                number = len(self.stakes)
+                record = Record(topic, 0, number, decided_us, key.encode(), value, SCHEMA_VERSION)
                 self.stakes.append(stake)
                 self._staked[stake.stake_id] = stake
-                self._settle(Taken(stake, record, stake.decided_us))
+                self._settle(Taken(stake, record, decided_us))
 
     def _settle(self, taken: Taken) -> None:
         for game_id, item in self._clock.on_batch([(taken.said.game_id, taken)]):
@@ -317,7 +309,7 @@ class Backtest:
             balance=self._purse.balance,
             source=SOURCE,
         )
-        self._decide(self._allocate.on_batch([Numbered(self._number, update)]))
+        self._decide(self._allocate.hear(update))
 
     def _letter(self, message: Outgoing) -> None:
         letter = DeadLetter.model_validate_json(message.value)
