@@ -178,7 +178,7 @@ class Scorer:
         for index, row in enumerate(looked.priced):
             quotes = self._quotes(looked.told, index, row.outcomes)
             out += self._predictions(looked, index, quotes)
-            news.append(self._news(looked, index, quotes))
+            news.append(Numbered(row.task.number, self._priced(looked, index, quotes)))
             if row.task.lock_reason is None:
                 newest[row.task.game_id] = index
         blobs = [
@@ -187,11 +187,11 @@ class Scorer:
         watched = self._watched(tasks, looked.vectors, looked.view)
         return Scored(out, blobs, watched, news)
 
-    def price(self, tasks: Sequence[ToScore]) -> list[Numbered]:
-        """The `news` of a call alone: no message is written, which takes most of its time."""
+    def price(self, tasks: Sequence[ToScore]) -> list[Priced]:
+        """The `news` of a call alone, one a task: no message is written, which takes most time."""
         looked = self._look(tasks)
         return [
-            self._news(looked, index, self._quotes(looked.told, index, row.outcomes))
+            self._priced(looked, index, self._quotes(looked.told, index, row.outcomes))
             for index, row in enumerate(looked.priced)
         ]
 
@@ -229,7 +229,7 @@ class Scorer:
             ]
         return out
 
-    def _news(self, looked: _Looked, index: int, quotes: _Quotes) -> Numbered:
+    def _priced(self, looked: _Looked, index: int, quotes: _Quotes) -> Priced:
         row = looked.priced[index]
         return _priced_game(
             row,
@@ -406,9 +406,9 @@ def _priced(
     }
 
 
-def _priced_game(row: _Row, candidates: list[Candidate]) -> Numbered:
+def _priced_game(row: _Row, candidates: list[Candidate]) -> Priced:
     task = row.task
-    game = Priced(
+    return Priced(
         game_id=task.game_id,
         position=task.position,
         as_of_us=task.as_of_us,
@@ -420,7 +420,6 @@ def _priced_game(row: _Row, candidates: list[Candidate]) -> Numbered:
         completeness=row.completeness,
         candidates=tuple(candidates),
     )
-    return Numbered(task.number, game)
 
 
 def _refusal(task: ToScore, refused: RefusedModel, stays: str) -> Outgoing:
