@@ -58,6 +58,8 @@ class Pricing:
         """Raises ModelRefused."""
         self._settings, self._folding = settings, FoldRules.of(settings)
         self._periods = sorted(periods, key=lambda one: one.from_us)
+        for period in periods:
+            Scorer(settings, period.models)  # refuses what it would refuse in the middle
         self._scorer: Scorer | None = None
         self._folds: dict[str, GameStep] = {}
         self._day = 0

@@ -167,7 +167,7 @@ class _Integrand:
 
     nodes: _Nodes
     tilted: Array
-    """Chances of each game's outcomes under the weight exp(-t gain), a row a point; times `sums`."""
+    """Chance of each outcome in its game under the weight exp(-t gain), times `sums`."""
     sums: Array
     lasting: Array
     """Weight times E[exp(-t W)]."""
