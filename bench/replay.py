@@ -10,11 +10,12 @@ from pathlib import Path
 
 from bench.result import Result, paired
 from deploy.demo.slate import prepare_archive
-from flows.backtest import Backtest, Period, settings_of
+from flows.backtest import Backtest, settings_of
 from flows.backtested import replayed, stretch_of
 from flows.connectors.parquet import PLAYED, read_archive
 from flows.garbage import rest_the_collector
 from flows.parity import batches
+from flows.pricing import Period
 from flows.steps.decode import DecodeRules, decode_batch
 from flows.training import train_from_archives
 from models.boosters.scoring import TargetModel

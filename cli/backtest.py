@@ -39,6 +39,12 @@ def backtest(
     out: Annotated[
         Path | None, typer.Option(help="Folder for the bets and the tear sheet.")
     ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="That work on it; the outcome is the same. Default: one a core, at most 4."
+        ),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON document on standard output.")
     ] = False,
@@ -50,11 +56,20 @@ def backtest(
 
     from cli.progress import stages, watched
     from deploy.stack import resolve
-    from flows.backtest import Period, settings_of
-    from flows.backtested import doubts, replayed, sheet_of, stretch_of, summary, write
+    from flows.backtest import settings_of
+    from flows.backtested import (
+        doubts,
+        replayed,
+        sheet_of,
+        stretch_of,
+        summary,
+        worth_it,
+        write,
+    )
     from flows.connectors.manifest import read_manifest
     from flows.garbage import rest_the_collector
     from flows.models import current_models
+    from flows.pricing import Period
     from flows.walked import walked_models
     from schemas.settings import Settings
 
@@ -77,6 +92,7 @@ def backtest(
         stretch,
         periods,
         lambda records: watched(records, "backtest", "events", stretch.events),
+        processes or worth_it(stretch),
     )
     seconds = round(time.perf_counter() - began, 3)
     bets, sheet = sheet_of(done, doubts(stretch, periods, walk_forward, simulated))

@@ -6,35 +6,29 @@ balance that the next stakes are shares of. No clock but the events' own: the sa
 same bytes.
 """
 
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import NamedTuple
 
-from flows.score import SCORE_BATCH
-from flows.steps.allocate import AllocateRules, AllocateStep, Numbered
+from flows.pricing import Prices
+from flows.steps.allocate import AllocateRules, AllocateStep, outgoing
 from flows.steps.bets import Taken
 from flows.steps.clock import ClockStep, Tick
-from flows.steps.decode import DAYS_AFTER_GAME, Decoded, DecodeRules, decode_batch
-from flows.steps.game import GameStep, ToScore
+from flows.steps.decode import Decoded, DecodeRules, decode_batch
 from flows.steps.records import Outgoing, Record
-from flows.steps.score import Scorer
 from flows.steps.settle import SettleRules, SettleStep
-from models.boosters.scoring import TargetModel
 from models.evaluation.closing import Missing
-from models.features.fold import FoldRules
 from models.staking.ledger import Account, Transaction, bet, deposited, settled
 from models.staking.purse import Purse
 from schemas.bets import BankrollUpdate, Fill, Settlement
 from schemas.decisions import DeadLetter, Refusal, Stake
 from schemas.errors import ConfigError
-from schemas.events import BettingSplits, GameResult, day_of
+from schemas.events import BettingSplits, GameResult
 from schemas.markets import SIDES, Market
 from schemas.sections.staking import CONSENSUS, StakingSettings
 from schemas.settings import Settings
-from schemas.time import US_PER_DAY, from_us
 from schemas.topics import Topic
 from schemas.wire import SCHEMA_VERSION
 
@@ -43,13 +37,6 @@ NO_MONEY = "unfilled_no_money"
 UNFILLED = "unfilled_"
 _OF_BETS = ("ungraded", "never_settled", "unknown_game")
 """Reasons of dead letters that leave a bet open."""
-
-
-class Period(NamedTuple):
-    """Models, and the event time from which on they score."""
-
-    from_us: int
-    models: Sequence[TargetModel]
 
 
 class Booked(NamedTuple):
@@ -111,24 +98,20 @@ def settings_of(settings: Settings, bankroll: str | None) -> Settings:
 class Backtest:
     """Hand it batches in event-time order, then `end` it."""
 
-    def __init__(self, settings: Settings, periods: Sequence[Period]) -> None:
-        """settings: as `settings_of` makes them. Raises ModelRefused, ConfigError."""
-        self._settings = settings
-        self._decoding, self._folding = DecodeRules.of(settings), FoldRules.of(settings)
+    def __init__(self, settings: Settings, prices: Prices) -> None:
+        """settings: as `settings_of` makes them. Raises ConfigError."""
+        self._settings, self._prices = settings, prices
+        self._decoding = DecodeRules.of(settings)
         self._settling = SettleRules.of(settings)
         self._moment_rules = replace(self._settling.closing, reference=CONSENSUS)
-        self._periods = sorted(periods, key=lambda one: one.from_us)
-        self._scorer: Scorer | None = None
         self._allocate = AllocateStep(AllocateRules.of(settings, self.bankroll), None)
         self._clock = ClockStep(self._settling.give_up_us, None)
-        self._folds: dict[str, GameStep] = {}
         self._settles: dict[str, SettleStep] = {}
         self._seen: set[str] = set()
         self.stakes: list[Stake] = []
         """Those that stake something, by the offset of their record."""
         self._staked: dict[str, Stake] = {}
         """The same by id."""
-        self._number = 0
         self._now_us = 0
         self._purse = Purse()
         self.counts = Counts()
@@ -147,20 +130,35 @@ class Backtest:
         return self._purse.balance
 
     def take(self, records: Sequence[Record]) -> None:
-        """The next ones by event time."""
-        while records:
-            due_us = self._periods[0].from_us if self._periods else None
-            cut = len(records)
-            if due_us is not None:
-                cut = bisect_left(records, due_us, key=lambda one: one.timestamp_us)
-            if cut:
-                self._take(records[:cut])
-            records = records[cut:]
-            if records:
-                self._swap(self._periods.pop(0).models)
+        """The next ones by event time: scored together, then decided and settled one after the
+        other, as they were read."""
+        if not self.ledger and records:
+            amount = Decimal(repr(self.bankroll.bankroll))
+            self._book(deposited(self.bankroll.name, SOURCE, amount, records[0].timestamp_us))
+        self.counts.events += len(records)
+        taken: list[Decoded] = []
+        for item in decode_batch(records, self._decoding):
+            if isinstance(item, Outgoing):
+                self._letter(item)
+                continue
+            game_id, decoded = item
+            taken.append(decoded)
+            if not isinstance(decoded.event, GameResult):
+                self._seen.add(game_id)
+        for (event, record, _), priced in zip(taken, self._prices.of(taken), strict=True):
+            self._now_us = max(self._now_us, event.occurred_at_us)
+            if not isinstance(event, BettingSplits):
+                assert not isinstance(event, Stake | Fill)
+                self._settle(Taken(event, record, event.occurred_at_us))  # type: ignore[arg-type]
+            for one in priced:
+                self._decide(self._allocate.hear(one))
 
     def end(self) -> None:
         """Nothing more comes: orders that are under way are filled, or not."""
+        looked, counts = self._prices.looked, self.counts
+        counts.games, counts.positions = len(self._seen), looked.positions
+        counts.before_models = looked.before_models
+        counts.dead_letters += looked.refused
         last = Tick(self._now_us + self._settling.paper.delay_us + 1)
         for game_id, step in list(self._settles.items()):
             self._hear(game_id, step, last)
@@ -172,75 +170,8 @@ class Backtest:
                     told = "never heard of" if status is None else status.status.value
                     ours.open_because = f"no result: the game is {told}"
 
-    def _swap(self, models: Sequence[TargetModel]) -> None:
-        if self._scorer is None:
-            self._scorer = Scorer(self._settings, models)
-        else:
-            self._scorer.swap(models)
-
-    def _take(self, records: Sequence[Record]) -> None:
-        """Scored together, then decided and settled one after the other, as they were read."""
-        if not self.ledger:
-            amount = Decimal(repr(self.bankroll.bankroll))
-            self._book(deposited(self.bankroll.name, SOURCE, amount, records[0].timestamp_us))
-        self._forget(records[0].timestamp_us)
-        read = decode_batch(records, self._decoding, self._number)
-        self._number += len(records)
-        self.counts.events += len(records)
-        taken: list[Decoded] = []
-        tasks: list[ToScore] = []
-        for item in read:
-            if isinstance(item, Outgoing):
-                self._letter(item)
-                continue
-            game_id, decoded = item
-            taken.append(decoded)
-            if not isinstance(decoded.event, GameResult):
-                tasks += self._fold(game_id, decoded)
-        priced = self._price(tasks)
-        for event, record, number in taken:
-            self._now_us = max(self._now_us, event.occurred_at_us)
-            if not isinstance(event, BettingSplits):
-                assert not isinstance(event, Stake | Fill)
-                self._settle(Taken(event, record, event.occurred_at_us))  # type: ignore[arg-type]
-            for one in priced.get(number, ()):
-                self._decide(self._allocate.on_batch([one]))
-
-    def _forget(self, now_us: int) -> None:
-        """Games of which the decode step takes no more."""
-        if from_us(now_us).date() == from_us(self._now_us).date():
-            return
-        last = from_us(now_us - (DAYS_AFTER_GAME + 1) * US_PER_DAY).date()
-        for game_id in [one for one in self._folds if day_of(one) < last]:
-            del self._folds[game_id]
-
-    def _fold(self, game_id: str, decoded: Decoded) -> Iterable[ToScore]:
-        step = self._folds.get(game_id)
-        if step is None:
-            step = self._folds[game_id] = GameStep(self._folding, None)
-            self._seen.add(game_id)
-            self.counts.games = len(self._seen)
-        for said in step.on_batch([decoded]):
-            if isinstance(said, ToScore):
-                yield said
-            elif said.topic is Topic.DEAD_LETTERS:
-                self._letter(said)
-
-    def _price(self, tasks: Sequence[ToScore]) -> dict[int, list[Numbered]]:
-        """By the number of the event that led to it."""
-        found: dict[int, list[Numbered]] = {}
-        if self._scorer is None:
-            self.counts.before_models += len(tasks)
-            return found
-        self.counts.positions += len(tasks)
-        for begin in range(0, len(tasks), SCORE_BATCH):
-            for one in self._scorer.price(tasks[begin : begin + SCORE_BATCH]):
-                found.setdefault(one.number, []).append(one)
-        return found
-
-    def _decide(self, messages: Iterable[Outgoing]) -> None:
-        for message in messages:
-            stake = Stake.model_validate_json(message.value)
+    def _decide(self, stakes: Iterable[Stake]) -> None:
+        for stake in stakes:
             self.counts.stakes += 1
             where = (stake.game_id, stake.market)
             if not stake.refusals:
@@ -249,19 +180,12 @@ class Backtest:
                 self.said[where] = tuple(stake.refusals)
             self.counts.refused.update(one.value for one in stake.refusals)
             if stake.amount > 0.0:
-                assert stake.decided_us is not None
-                record = Record(
-                    Topic.STAKES,
-                    0,
-                    len(self.stakes),
-                    stake.decided_us,
-                    stake.game_id.encode(),
-                    message.value,
-                    SCHEMA_VERSION,
-                )
+                topic, key, _, decided_us, value = outgoing(stake)
+                number = len(self.stakes)
+                record = Record(topic, 0, number, decided_us, key.encode(), value, SCHEMA_VERSION)
                 self.stakes.append(stake)
                 self._staked[stake.stake_id] = stake
-                self._settle(Taken(stake, record, stake.decided_us))
+                self._settle(Taken(stake, record, decided_us))
 
     def _settle(self, taken: Taken) -> None:
         for game_id, item in self._clock.on_batch([(taken.said.game_id, taken)]):
@@ -317,7 +241,7 @@ class Backtest:
             balance=self._purse.balance,
             source=SOURCE,
         )
-        self._decide(self._allocate.on_batch([Numbered(self._number, update)]))
+        self._decide(self._allocate.hear(update))
 
     def _letter(self, message: Outgoing) -> None:
         letter = DeadLetter.model_validate_json(message.value)

@@ -1,8 +1,10 @@
 """From an archive to a backtest's files: which games, which models, and what is said of them."""
 
 import json
+import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -10,11 +12,13 @@ from typing import Any
 
 import polars as pl
 
-from flows.backtest import Backtest, Period
+from flows.ahead import Group, scored_ahead
+from flows.backtest import Backtest
 from flows.bet_table import bet_table, ledger_table
 from flows.connectors.manifest import read_manifest
 from flows.connectors.parquet import PLAYED, ArchiveRecord, read_archive, scan
 from flows.parity import batches
+from flows.pricing import Period, Prices, Pricing
 from models.evaluation.rows import game_day
 from models.evaluation.tear_page import Setting, document, image, page
 from models.evaluation.tear_sheet import TearSheet, tear_sheet
@@ -22,6 +26,11 @@ from models.staking.ledger import Account
 from schemas.errors import DataMissing
 from schemas.settings import Settings
 from schemas.time import from_us
+
+GROUP_EVENTS = 10_000
+"""At least so many are scored together by another process: seconds of work."""
+_MOST_PROCESSES = 4
+"""Scoring is a quarter of the work and the rest is one after the other: more only wait."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +43,8 @@ class Stretch:
     last_us: int
     first_start_us: int
     """First of all first pitches, as last announced."""
+    groups: tuple[Group, ...]
+    """The games, some days at a time."""
 
 
 def stretch_of(root: Path, first: date | None, last: date | None) -> Stretch:
@@ -69,7 +80,27 @@ def stretch_of(root: Path, first: date | None, last: date | None) -> Stretch:
     total, first_us, last_us, start_us = found.select(
         pl.col("events").sum(), pl.col("first").min(), pl.col("last").max(), pl.col("start").min()
     ).row(0)
-    return Stretch(frozenset(found["game_id"]), total, first_us, last_us, start_us or 0)
+    groups = tuple(_groups(found))
+    return Stretch(frozenset(found["game_id"]), total, first_us, last_us, start_us or 0, groups)
+
+
+def _groups(found: pl.DataFrame) -> Iterator[Group]:
+    """found: per game and topic how many events, the first and the last."""
+    games = (
+        found.group_by("game_id")
+        .agg(pl.col("events").sum(), pl.col("first").min(), pl.col("last").max())
+        .with_columns(day=game_day())
+        .sort("day", "game_id")
+        .with_columns(group=(pl.col("events").cum_sum() - pl.col("events")) // GROUP_EVENTS)
+    )
+    for _, some in games.group_by("group", maintain_order=True):
+        first_us, last_us = some.select(pl.col("first").min(), pl.col("last").max()).row(0)
+        yield Group(tuple(some["game_id"]), first_us, last_us)
+
+
+def worth_it(stretch: Stretch) -> int:
+    """Processes that pay for their start."""
+    return max(min(os.cpu_count() or 1, len(stretch.groups), _MOST_PROCESSES), 1)
 
 
 def replayed(
@@ -78,17 +109,25 @@ def replayed(
     stretch: Stretch,
     periods: Sequence[Period],
     watch: Callable[[Iterable[ArchiveRecord]], Iterable[ArchiveRecord]] = iter,
+    processes: int = 1,
 ) -> Backtest:
     """The whole stretch. settings: as `flows.backtest.settings_of` makes them.
 
+    processes: that work on it, this one included; the outcome is the same.
     Raises DataMissing, ModelRefused, ConfigError.
     """
-    backtest = Backtest(settings, periods)
-    end_us = stretch.last_us + 1
-    records = read_archive(root, PLAYED, stretch.first_us, end_us, set(stretch.games))
-    for batch in batches(watch(records)):
-        backtest.take(batch)
-    backtest.end()
+    prices: AbstractContextManager[Prices]
+    if processes > 1:
+        prices = scored_ahead(root, settings, stretch.groups, periods, processes - 1)
+    else:
+        prices = nullcontext(Pricing(settings, periods))
+    with prices as scored:
+        backtest = Backtest(settings, scored)
+        end_us = stretch.last_us + 1
+        records = read_archive(root, PLAYED, stretch.first_us, end_us, set(stretch.games))
+        for batch in batches(watch(records)):
+            backtest.take(batch)
+        backtest.end()
     return backtest
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from flows.backtest import Period
+from flows.pricing import Period
 from flows.training import origin_of, read_training_set
 from models.boosters.parameters import PARAMETERS
 from models.boosters.scoring import TargetModel

@@ -72,19 +72,21 @@ class AllocateStep:
 
     def on_batch(self, news: Iterable[Numbered]) -> list[Outgoing]:
         """Stakes that moved, in the order of what moved them."""
-        out: list[Outgoing] = []
-        for _, what in sorted(news, key=lambda one: one.number):
-            out += self._told(what) if isinstance(what, BankrollUpdate) else self._priced(what)
-        return out
+        ordered = sorted(news, key=lambda one: one.number)
+        return [outgoing(stake) for _, what in ordered for stake in self.hear(what)]
 
-    def _told(self, update: BankrollUpdate) -> list[Outgoing]:
+    def hear(self, what: Priced | BankrollUpdate) -> list[Stake]:
+        """The same of one piece of news, as they are before they are written."""
+        return self._told(what) if isinstance(what, BankrollUpdate) else self._priced(what)
+
+    def _told(self, update: BankrollUpdate) -> list[Stake]:
         before = self._bankroll.account
         self._bankroll.tell(update)
         if self._bankroll.account == before:
             return []
         return self._decide(_Cause(update.update_id, update.occurred_at_us), set())
 
-    def _priced(self, priced: Priced) -> list[Outgoing]:
+    def _priced(self, priced: Priced) -> list[Stake]:
         bankroll = self._bankroll
         bankroll.now_us = max(bankroll.now_us, priced.now_us)
         bankroll.forget()
@@ -111,7 +113,7 @@ class AllocateStep:
             return Refusal.LOCKED
         return Refusal.STALE_ODDS if now_us - priced.now_us > self._stale_us else None
 
-    def _decide(self, cause: _Cause, touched: set[str]) -> list[Outgoing]:
+    def _decide(self, cause: _Cause, touched: set[str]) -> list[Stake]:
         """Size again what has moved; say what that, or another reason, has changed.
 
         touched: games of which there is news.
@@ -129,9 +131,9 @@ class AllocateStep:
         for kind, picks in sorted(live.items()):
             touched |= self._size(kind, picks)
         return [
-            message
+            stake
             for game_id in sorted(touched & bankroll.games.keys())
-            for message in self._say(bankroll.games[game_id], cause)
+            for stake in self._say(bankroll.games[game_id], cause)
         ]
 
     def _size(self, kind: Kind, picks: dict[str, Pick]) -> set[str]:
@@ -163,9 +165,9 @@ class AllocateStep:
             for game_id, (_, now) in new.items()
         )
 
-    def _say(self, game: Game, cause: _Cause) -> list[Outgoing]:
-        """Messages on the markets of which there is something new to say."""
-        out: list[Outgoing] = []
+    def _say(self, game: Game, cause: _Cause) -> list[Stake]:
+        """Of the markets of which there is something new to say."""
+        out: list[Stake] = []
         for one in game.priced.candidates:
             slate = self._bankroll.slates.get((one.paper, game.priced.simulated))
             pick = slate.picks.get(game.priced.game_id) if slate is not None else None
@@ -196,7 +198,7 @@ class AllocateStep:
         reasons: tuple[Refusal, ...],
         slate: Slate | None,
         cause: _Cause,
-    ) -> list[Outgoing]:
+    ) -> list[Stake]:
         market, one = pick.one.market, pick.one
         said = Said(
             sized.fraction,
@@ -227,7 +229,7 @@ class AllocateStep:
             or abs(new.amount - old.amount) > least * self._bankroll.account.balance
         )
 
-    def _stake(self, pick: Pick, said: Said, slate: Slate | None, cause: _Cause) -> Outgoing:
+    def _stake(self, pick: Pick, said: Said, slate: Slate | None, cause: _Cause) -> Stake:
         game, one = pick
         decided_us = max(cause.at_us, game.as_of_us)
         balance = self._bankroll.account.balance
@@ -250,7 +252,7 @@ class AllocateStep:
             f"{game.game_id}:{game.position}:{one.market.value}:{one.model_version}"
             f":{self._staking.name}{one.part.suffix}:{digest}"
         )
-        message = Stake.model_construct(
+        return Stake.model_construct(
             game_id=game.game_id,
             position=game.position,
             as_of_us=game.as_of_us,
@@ -287,7 +289,11 @@ class AllocateStep:
             growth=slate.found.growth if slate else None,
             kkt_residual=slate.found.kkt_residual if slate else None,
         )
-        return Outgoing.of(Topic.STAKES, game.game_id, message.stake_id, decided_us, message)
+
+
+def outgoing(stake: Stake) -> Outgoing:
+    assert stake.decided_us is not None
+    return Outgoing.of(Topic.STAKES, stake.game_id, stake.stake_id, stake.decided_us, stake)
 
 
 def _terms(one: Candidate) -> tuple[object, ...]:

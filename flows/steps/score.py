@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -33,7 +33,7 @@ from schemas.decisions import (
     Role,
     SideQuote,
 )
-from schemas.markets import MARKET_OF, PRICED_BY, SIDES, Market, Target
+from schemas.markets import MARKET_OF, PRICED_BY, SIDES, Market, Side, Target
 from schemas.settings import Settings
 from schemas.time import US_PER_MS, US_PER_SECOND
 from schemas.topics import Topic
@@ -42,8 +42,34 @@ _PUSHES: dict[Market, Target] = {Market.TOTAL: Target.RUNS}
 """Whose distribution says how likely a push is, where it is not the target that prices the bet."""
 
 
-_Quotes = dict[Target, list[SideQuote]]
+class _Best(NamedTuple):
+    """A `SideQuote` to be: most are looked at and never sent."""
+
+    side: Side
+    book: str
+    price: float
+    age_ms: int
+    edge: float | None
+
+
+_Quotes = dict[Target, list[_Best]]
 """Best fresh prices of both sides of its market, their edge by what the target itself says."""
+
+
+class _Told(NamedTuple):
+    """What messages need of a `MarketView`, as plain numbers: by game, market and side."""
+
+    books: list[list[int]]
+    line: list[list[float]]
+    consensus: list[list[float]]
+    best_book: list[list[list[int]]]
+    best_price: list[list[list[float]]]
+    best_age_us: list[list[list[int]]]
+    newest_age_us: list[list[int]]
+
+    @classmethod
+    def of(cls, view: MarketView) -> Self:
+        return cls._make(getattr(view, name).tolist() for name in cls._fields)
 
 
 class Scored(NamedTuple):
@@ -79,6 +105,7 @@ class _Looked(NamedTuple):
 
     rows: Array
     view: MarketView
+    told: _Told
     vectors: Array
     priced: list[_Row]
     shadows: dict[int, _Row]
@@ -152,9 +179,9 @@ class Scorer:
         newest: dict[str, int] = {}
         news: list[Numbered] = []
         for index, row in enumerate(looked.priced):
-            quotes = self._quotes(looked.view, index, row.outcomes)
+            quotes = self._quotes(looked.told, index, row.outcomes)
             out += self._predictions(looked, index, quotes)
-            news.append(self._news(looked, index, quotes))
+            news.append(Numbered(row.task.number, self._priced(looked, index, quotes)))
             if row.task.lock_reason is None:
                 newest[row.task.game_id] = index
         blobs = [
@@ -163,12 +190,12 @@ class Scorer:
         watched = self._watched(tasks, looked.vectors, looked.view)
         return Scored(out, blobs, watched, news)
 
-    def price(self, tasks: Sequence[ToScore]) -> list[Numbered]:
-        """The `news` of a call alone: no message is written, which takes most of its time."""
+    def price(self, tasks: Sequence[ToScore]) -> list[Priced]:
+        """The `news` of a call alone, one a task: no message is written, which takes most time."""
         looked = self._look(tasks)
         needed = PRICED_BY.values()
         return [
-            self._news(looked, index, self._quotes(looked.view, index, row.outcomes, needed))
+            self._priced(looked, index, self._quotes(looked.told, index, row.outcomes, needed))
             for index, row in enumerate(looked.priced)
         ]
 
@@ -190,29 +217,30 @@ class Scorer:
             if said.shadow is not None and (beside := _priced(said.beside, task, index)):
                 models, parts = said.shadow
                 shadows[index] = replace(row, outcomes=beside, models=models, parts=parts)
-        return _Looked(rows, view, vectors, priced, shadows)
+        return _Looked(rows, view, _Told.of(view), vectors, priced, shadows)
 
     def _predictions(self, looked: _Looked, index: int, quotes: _Quotes) -> list[Outgoing]:
         """Of a game, and what a challenger says in the shadow."""
         row, shadow = looked.priced[index], looked.shadows.get(index)
+        best = _sent(quotes)
         out = [
-            self._prediction(row, target, outcome, looked.view, index, quotes)
+            self._prediction(row, target, outcome, looked.told, index, best)
             for target, outcome in row.outcomes.items()
         ]
         if shadow is not None:
-            quotes = self._quotes(looked.view, index, shadow.outcomes, shadow.outcomes)
+            best = _sent(self._quotes(looked.told, index, shadow.outcomes, shadow.outcomes))
             out += [
-                self._prediction(shadow, target, outcome, looked.view, index, quotes)
+                self._prediction(shadow, target, outcome, looked.told, index, best)
                 for target, outcome in shadow.outcomes.items()
             ]
         return out
 
-    def _news(self, looked: _Looked, index: int, quotes: _Quotes) -> Numbered:
+    def _priced(self, looked: _Looked, index: int, quotes: _Quotes) -> Priced:
         row = looked.priced[index]
         return _priced_game(
             row,
             [
-                self._candidate(row, market, looked.view, index, quotes[target])
+                self._candidate(row, market, looked.told, index, quotes[target])
                 for market, target in PRICED_BY.items()
                 if target in row.models
             ],
@@ -235,13 +263,13 @@ class Scorer:
 
     def _quotes(
         self,
-        view: MarketView,
+        told: _Told,
         index: int,
         priced: Mapping[Target, Outcome],
         targets: Iterable[Target] = Target,
     ) -> _Quotes:
         return {
-            target: self._best(view, index, MARKET_OF[target], priced.get(target))
+            target: self._best(told, index, MARKET_OF[target], priced.get(target))
             for target in targets
         }
 
@@ -253,28 +281,21 @@ class Scorer:
         ]
 
     def _best(
-        self, view: MarketView, index: int, market: Market, outcome: Outcome | None
-    ) -> list[SideQuote]:
+        self, told: _Told, index: int, market: Market, outcome: Outcome | None
+    ) -> list[_Best]:
         """Best fresh price of either side at the consensus line; empty without fresh quotes."""
         column = MARKET_INDEX[market]
-        if not view.books[index, column]:
+        if not told.books[index][column]:
             return []
+        books, ages_us = told.best_book[index][column], told.best_age_us[index][column]
         quotes = []
         for place, side in enumerate(SIDES[market]):
-            price = float(view.best_price[index, column, place])
-            value = None
+            price, value = told.best_price[index][column][place], None
             if outcome is not None:
                 wins = outcome.probability if place == 0 else 1.0 - outcome.probability
                 value = edge(wins, price)
-            quotes.append(
-                SideQuote.model_construct(
-                    side=side,
-                    book=self._books[view.best_book[index, column, place]],
-                    price=price,
-                    age_ms=int(view.best_age_us[index, column, place]) // US_PER_MS,
-                    edge=value,
-                )
-            )
+            book, age_ms = self._books[books[place]], ages_us[place] // US_PER_MS
+            quotes.append(_Best(side, book, price, age_ms, value))
         return quotes
 
     def _prediction(
@@ -282,9 +303,9 @@ class Scorer:
         row: _Row,
         target: Target,
         outcome: Outcome,
-        view: MarketView,
+        told: _Told,
         index: int,
-        quotes: _Quotes,
+        best: Mapping[Target, list[SideQuote]],
     ) -> Outgoing:
         task, model, column = row.task, row.models[target], COLUMN_OF[target]
         part = row.parts[target]
@@ -303,15 +324,15 @@ class Scorer:
             feature_set=self._features.hash,
             start_time_us=task.start_us,
             cutoff_us=task.cutoff_us,
-            line=None if target is Target.MONEYLINE else float(view.line[index, column]),
+            line=None if target is Target.MONEYLINE else told.line[index][column],
             probability=outcome.probability,
-            market_probability=float(view.consensus[index, column]),
+            market_probability=told.consensus[index][column],
             mean_runs=outcome.mean if target is Target.RUNS else None,
             mean_margin=outcome.mean if target is Target.MARGIN else None,
             fair_price=1.0 / outcome.probability,
-            best=quotes[target],
-            odds_age_ms=int(view.newest_age_us[index, column]) // US_PER_MS,
-            books=int(view.books[index, column]),
+            best=best[target],
+            odds_age_ms=told.newest_age_us[index][column] // US_PER_MS,
+            books=told.books[index][column],
             completeness=row.completeness,
             read_to=task.read_to,
         )
@@ -320,7 +341,7 @@ class Scorer:
         )
 
     def _candidate(
-        self, row: _Row, market: Market, view: MarketView, index: int, quotes: list[SideQuote]
+        self, row: _Row, market: Market, told: _Told, index: int, quotes: list[_Best]
     ) -> Candidate:
         task, column, target = row.task, MARKET_INDEX[market], PRICED_BY[market]
         model, outcome = row.models[target], row.outcomes.get(target)
@@ -329,7 +350,7 @@ class Scorer:
         if best is not None and outcome is not None:
             home_or_over = best.side is SIDES[market][0]
             wins = outcome.probability if home_or_over else 1.0 - outcome.probability
-            line = None if market is Market.MONEYLINE else float(view.line[index, column])
+            line = None if market is Market.MONEYLINE else told.line[index][column]
         settling = row.outcomes.get(_PUSHES.get(market, target))
         return Candidate(
             market=market,
@@ -341,7 +362,7 @@ class Scorer:
             edge=best.edge if best else None,
             push=settling.push if settling else 0.0,
             quoted_books=row.quoted_books[column],
-            fresh_books=int(view.books[index, column]),
+            fresh_books=told.books[index][column],
             model_version=model.version,
             # What simulated games have shown says nothing about real ones.
             paper=model.paper or (model.card.simulated and not task.simulated),
@@ -379,6 +400,13 @@ class Scorer:
         return FeatureBlob(task.game_id, expires, header, pack(header, vector))
 
 
+def _sent(quotes: _Quotes) -> dict[Target, list[SideQuote]]:
+    return {
+        target: [SideQuote.model_construct(**one._asdict()) for one in both]
+        for target, both in quotes.items()
+    }
+
+
 def _priced(
     columns: Mapping[Target, Sequence[Outcome | None]], task: ToScore, index: int
 ) -> dict[Target, Outcome]:
@@ -390,9 +418,9 @@ def _priced(
     }
 
 
-def _priced_game(row: _Row, candidates: list[Candidate]) -> Numbered:
+def _priced_game(row: _Row, candidates: list[Candidate]) -> Priced:
     task = row.task
-    game = Priced(
+    return Priced(
         game_id=task.game_id,
         position=task.position,
         as_of_us=task.as_of_us,
@@ -404,7 +432,6 @@ def _priced_game(row: _Row, candidates: list[Candidate]) -> Numbered:
         completeness=row.completeness,
         candidates=tuple(candidates),
     )
-    return Numbered(task.number, game)
 
 
 def _refusal(task: ToScore, refused: RefusedModel, stays: str) -> Outgoing:

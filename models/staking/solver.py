@@ -3,7 +3,8 @@
 A primal-dual interior point with Mehrotra's predictor (Nocedal and Wright, "Numerical
 Optimization", 2nd ed., chapters 14 and 19), every step strictly inside the linear limits; Newton's
 method on the limits that hold with equality, so that a stake of nothing is 0 and one at its cap is
-the cap, not almost. Nothing is drawn at random and nothing runs by the clock.
+the cap, not almost. From a good guess that alone mostly leads to the proof, at a tenth of the cost,
+so it is tried first. Nothing is drawn at random and nothing runs by the clock.
 """
 
 from collections.abc import Callable
@@ -26,6 +27,8 @@ _GUESS, _PROVEN, _GAP = 1e-7, 1e-12, 1e-16
 """Mean price times slack below which the binding limits are guessed, residual that ends the search,
 and gap that ends it without."""
 _POLISH = 4
+_TRIES = 8
+"""Steps from a guess."""
 _RIDGE = 1e-13
 _SINGULAR = 1e-11
 
@@ -115,11 +118,39 @@ class _Point:
         return kkt_residual(self.left_over(prices), self.slacks, prices)
 
 
-def minimise(problem: Problem, start: Array) -> Optimum:
-    """From a point strictly inside the linear limits and the domain of the convex one.
+def minimise(problem: Problem, start: Array, guess: Array) -> Optimum:
+    """The optimum, with the residual that says how good it is.
 
-    The residual says how good the answer is.
+    start: strictly inside the linear limits and the domain of the convex one. guess: near the
+    optimum, anywhere.
     """
+    near = _from_guess(problem, guess)
+    return _from_inside(problem, start) if near is None else near
+
+
+def _from_guess(problem: Problem, guess: Array) -> Optimum | None:
+    """Newton's method with the limits held that the guess or the last step oversteps.
+
+    None where it does not lead to a proof soon: then nothing is lost but the time.
+    """
+    point = _Point.at(problem, guess)
+    if point is None:
+        return None
+    held, prices = point.slacks <= _PROVEN, np.zeros(len(point.slacks))
+    for _ in range(_TRIES):
+        moved = _newton(problem, point, prices, held)
+        if moved is None:
+            return None
+        point, prices = moved
+        residual = point.residual(prices)
+        if residual < _PROVEN:
+            return Optimum(point.x, prices, residual)
+        held = np.where(held, prices > 0.0, point.slacks < 0.0)
+        prices = np.where(held, prices, 0.0)
+    return None
+
+
+def _from_inside(problem: Problem, start: Array) -> Optimum:
     point = _Point.at(problem, start)
     assert point is not None
     # The convex limit has a slack of its own and may be overstepped on the way: steps that had to
@@ -209,41 +240,56 @@ def _reach(values: Array, change: Array) -> float:
 
 
 def _polished(problem: Problem, state: _State) -> Optimum | None:
-    """Newton's method with every limit whose price exceeds its slack held with equality.
-
-    Limits that hold together may say the same thing (a game's cap and a book's), so the system can
-    be singular: of its solutions the smallest change is taken, which leaves prices positive.
-    """
+    """Newton's method with every limit whose price exceeds its slack held with equality."""
     point = state.point
     held = state.prices > state.slacks
     prices = np.where(held, state.prices, 0.0)
-    # A limit on one bet alone is met to the last bit (0 is not -0: hence + 0.0 below).
-    alone = held[: len(problem.bounds)] & (np.count_nonzero(problem.limits, axis=1) == 1)
-    rows, columns = np.nonzero(problem.limits[alone])
-    met = problem.bounds[alone][rows] / problem.limits[alone][rows, columns] + 0.0
-    size, count = len(point.x), int(held.sum())
     best = None
     for _ in range(_POLISH):
-        matrix = np.zeros((size + count, size + count))
-        matrix[:size, :size] = point.curved(prices)
-        matrix[:size, size:] = point.normals[held].T
-        matrix[size:, :size] = point.normals[held]
-        wanted = np.concatenate([-point.left_over(prices), point.slacks[held]])
-        change = _smallest_solution(matrix, wanted)
-        x = point.x + change[:size]
-        x[columns] = met
-        prices[held] += change[size:]
-        there = _Point.at(problem, x)
-        if there is None:
+        moved = _newton(problem, point, prices, held)
+        if moved is None:
             return best
-        point = there
-        found = Optimum(x, prices.copy(), point.residual(prices))
+        point, prices = moved
+        found = Optimum(point.x, prices, point.residual(prices))
         if best is not None and found.residual >= best.residual:
             return best
         best = found
         if best.residual < _PROVEN * 1e-2:
             return best
     return best
+
+
+def _newton(
+    problem: Problem, point: _Point, prices: Array, held: Array
+) -> tuple[_Point, Array] | None:
+    """One step with these limits held with equality, or none where it leaves the domain.
+
+    Limits that hold together may say the same thing (a game's cap and a book's), so the system can
+    be singular: of its solutions the smallest change is taken, which leaves prices positive.
+    """
+    if not held.any():
+        try:
+            there = _Point.at(problem, point.x - np.linalg.solve(point.hessian, point.gradient))
+        except np.linalg.LinAlgError:
+            return None
+        return None if there is None else (there, prices)
+    # A limit on one bet alone is met to the last bit (0 is not -0: hence + 0.0 below).
+    alone = held[: len(problem.bounds)] & (np.count_nonzero(problem.limits, axis=1) == 1)
+    rows, columns = np.nonzero(problem.limits[alone])
+    met = problem.bounds[alone][rows] / problem.limits[alone][rows, columns] + 0.0
+    size, count = len(point.x), int(held.sum())
+    matrix = np.zeros((size + count, size + count))
+    matrix[:size, :size] = point.curved(prices)
+    matrix[:size, size:] = point.normals[held].T
+    matrix[size:, :size] = point.normals[held]
+    wanted = np.concatenate([-point.left_over(prices), point.slacks[held]])
+    change = _smallest_solution(matrix, wanted)
+    x = point.x + change[:size]
+    x[columns] = met
+    priced = prices.copy()
+    priced[held] += change[size:]
+    there = _Point.at(problem, x)
+    return None if there is None else (there, priced)
 
 
 def _smallest_solution(matrix: Array, wanted: Array) -> Array:

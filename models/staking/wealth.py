@@ -66,6 +66,8 @@ class Slate:
 
     def only(self, bets: Array) -> Self:
         """The same games with these bets."""
+        if bets.all():
+            return self
         return type(self)(self.returns[:, bets], self.probability, self.starts)
 
     def scaled(self, factor: float) -> Self:
@@ -131,57 +133,111 @@ def _rule(order: float) -> _Rule:
     )
 
 
+@dataclass(frozen=True)
+class _Nodes:
+    """Points of a rule, and all that depends on them alone."""
+
+    step: float
+    t: Array
+    log_weight: Array
+    log_steep: Array
+    """The same for first derivatives."""
+    weights: Array
+    """Of the points in the sum, the first one for all below it too."""
+    idle: Array
+    """The integrand of a wealth of 1."""
+    furthest: float
+    """Largest |log t|."""
+
+
+@lru_cache(maxsize=4096)
+def _nodes(order: float, begin: int, end: int) -> _Nodes:
+    rule = _rule(order)
+    u = rule.step * np.arange(begin, end + 1)
+    t, log_weight = np.exp(u), order * u - float(gammaln(order + 1.0))
+    weights = np.full(len(u), rule.step)
+    weights[0] *= rule.closing
+    idle = np.exp(log_weight - t)
+    return _Nodes(rule.step, t, log_weight, log_weight + u, weights, idle, float(np.abs(u).max()))
+
+
+@dataclass(frozen=True)
+class _Integrand:
+    """Of one order at some stakes."""
+
+    nodes: _Nodes
+    tilted: Array
+    """Chance of each outcome in its game under the weight exp(-t gain), times `sums`."""
+    sums: Array
+    lasting: Array
+    """Weight times E[exp(-t W)]."""
+    mean: float
+    """E[W**-a]."""
+    value: float
+    error: float
+
+    @classmethod
+    def of(cls, slate: Slate, stakes: Array, order: float) -> Self | None:
+        gains = slate.returns @ stakes
+        lowest = np.minimum.reduceat(gains, slate.starts)
+        worst = 1.0 + float(lowest.sum())
+        if not worst > 0.0:
+            return None
+        best = 1.0 + float(np.maximum.reduceat(gains, slate.starts).sum())
+        rule = _rule(order)
+        nodes = _nodes(
+            order,
+            math.floor((rule.first - math.log(max(best, 1.0))) / rule.step),
+            math.ceil(math.log(rule.last / min(worst, 1.0)) / rule.step),
+        )
+        # Apart from each game's largest term.
+        tilted = np.exp(np.multiply.outer(-nodes.t, gains - lowest[slate.game]))
+        tilted *= slate.probability
+        sums = np.add.reduceat(tilted, slate.starts, axis=1)
+        log_joint = np.log(sums).sum(axis=1) - nodes.t * worst  # of E[exp(-t W)]
+        if (nodes.log_steep + log_joint).max() > _LARGEST:
+            return None
+        lasting = np.exp(nodes.log_weight + log_joint)
+        excess = float((nodes.weights * (lasting - nodes.idle)).sum())  # E[W**-a] - 1, over a
+        mean = 1.0 + order * excess
+        if order >= 1.0 and mean < _CANCELLED:
+            whole = float(lasting[1:].sum()) + float(lasting[0]) / -math.expm1(-order * rule.step)
+            mean = order * rule.step * whole
+            value = math.log(mean) / order
+        else:
+            value = math.log1p(order * excess) / order if order > 0.0 else excess
+        # Of the sum over points, of the worst wealth, in which all but `worst` of 1 cancels, and of
+        # exponents as large as the weights'.
+        terms = len(slate.starts) + 4
+        exponents = (abs(float(gammaln(order + 1.0))) + order * nodes.furthest) / (order or 1.0)
+        rounding = terms * (rule.step * len(nodes.t) + 1.0 / worst) + exponents
+        error = rule.aliasing / (order or 1.0) + 4.0 * _EPSILON * rounding
+        return cls(nodes, tilted, sums, lasting, mean, value, error)
+
+
+def growth(slate: Slate, stakes: Array) -> tuple[float, float] | None:
+    """E[log W] at some stakes, and the bound on its error; none as `cumulant`."""
+    found = _Integrand.of(slate, stakes, 0.0)
+    return None if found is None else (-found.value, found.error)
+
+
 def cumulant(slate: Slate, stakes: Array, order: float) -> Cumulant | None:
     """At stakes of shape (bets,), or none where some outcome would take the whole bankroll,
     or so nearly that E[W**-a] overflows.
 
     order: a >= 0; 0 is -E[log W].
     """
-    gains = slate.returns @ stakes
-    lowest = np.minimum.reduceat(gains, slate.starts)
-    worst = 1.0 + float(lowest.sum())
-    if not worst > 0.0:
+    found = _Integrand.of(slate, stakes, order)
+    if found is None:
         return None
-    best = 1.0 + float(np.maximum.reduceat(gains, slate.starts).sum())
-    rule = _rule(order)
-    begin = math.floor((rule.first - math.log(max(best, 1.0))) / rule.step)
-    end = math.ceil(math.log(rule.last / min(worst, 1.0)) / rule.step)
-    u = rule.step * np.arange(begin, end + 1)
-    t = np.exp(u)
-
-    # Each game's outcomes under the weight exp(-t gain), apart from its largest term.
-    tilted = np.exp(-t[:, None] * (gains - lowest[slate.game])) * slate.probability
-    sums = np.add.reduceat(tilted, slate.starts, axis=1)
-    tilted /= sums[:, slate.game]
-    means = tilted @ slate.returns
-
-    log_joint = np.log(sums).sum(axis=1) - t * worst  # of E[exp(-t W)]
-    log_weight = order * u - float(gammaln(order + 1.0))
-    if (log_weight + u + log_joint).max() > _LARGEST:
-        return None
-    lasting, idle = np.exp(log_weight + log_joint), np.exp(log_weight - t)
-    firsts = rule.step * lasting * t
-    firsts[0] *= rule.closing
-    differences = rule.step * (lasting - idle)
-    differences[0] *= rule.closing
-    excess = float(differences.sum())  # E[W**-a] - 1, over a
-    mean = 1.0 + order * excess
-    if order >= 1.0 and mean < _CANCELLED:
-        lasting[0] /= -math.expm1(-order * rule.step)
-        mean = order * rule.step * float(lasting.sum())
-        value = math.log(mean) / order
-    else:
-        value = math.log1p(order * excess) / order if order > 0.0 else excess
+    nodes, mean = found.nodes, found.mean
+    chances = found.tilted / found.sums[:, slate.game]
+    means = chances @ slate.returns
+    firsts = nodes.weights * found.lasting * nodes.t
     gradient = -(firsts @ means) / mean
-    seconds = firsts * t
+    seconds = firsts * nodes.t
     apart = means.T @ (seconds[:, None] * means)
-    within = slate.returns.T @ ((seconds @ tilted)[:, None] * slate.returns)
+    within = slate.returns.T @ ((seconds @ chances)[:, None] * slate.returns)
     hessian = np.where(slate.together, within, apart) / mean
     hessian -= order * gradient[:, None] * gradient
-    # Of the sum over points, of the worst wealth, in which all but `worst` of 1 cancels, and of
-    # exponents as large as the weights'.
-    terms = len(slate.starts) + 4
-    exponents = (abs(float(gammaln(order + 1.0))) + order * float(np.abs(u).max())) / (order or 1.0)
-    rounding = 4.0 * _EPSILON * (terms * (rule.step * len(t) + 1.0 / worst) + exponents)
-    error = rule.aliasing / (order or 1.0) + rounding
-    return Cumulant(value, gradient, hessian, error)
+    return Cumulant(found.value, gradient, hessian, found.error)

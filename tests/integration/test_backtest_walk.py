@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from flows.backtest import Backtest, Period, settings_of
+from flows.backtest import Backtest, settings_of
 from flows.backtested import doubts, replayed, stretch_of
 from flows.connectors.manifest import seal
 from flows.connectors.parquet import write_events
+from flows.pricing import Period
 from flows.sources.simulated_truth import Slate
 from flows.sources.simulator import simulate
 from flows.walked import walked_models

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from bytewax.testing import TestingSink, TestingSource, run_main
 
-from flows.backtest import Backtest, Period, settings_of
+from flows.backtest import Backtest, settings_of
 from flows.bet_table import bet_table, ledger_table
+from flows.pricing import Period, Pricing
 from flows.score import score_flow
 from flows.steps.records import Outgoing, Record
 from flows.steps.score import Scorer
@@ -78,7 +79,8 @@ def day(number: int = 0, *more: Event, price: float = 1.90) -> list[Event]:
 def played(
     events: Iterable[Event], how: Settings | None = None, size: int = 512, from_us: int = 0
 ) -> Backtest:
-    backtest = Backtest(how or settings(), [Period(from_us, MODELS)])
+    how = how or settings()
+    backtest = Backtest(how, Pricing(how, [Period(from_us, MODELS)]))
     read = as_read(events)
     for begin in range(0, len(read), size):
         backtest.take(read[begin : begin + size])
@@ -187,7 +189,7 @@ def test_its_stakes_are_those_of_the_score_flow() -> None:
         for one in messages
         if one.topic is Topic.STAKES
     ]
-    backtest = Backtest(how, [Period(0, MODELS)])
+    backtest = Backtest(how, Pricing(how, [Period(0, MODELS)]))
     backtest.take(inputs)
     assert backtest.stakes == [one for one in said if one.amount > 0.0]
     assert len(backtest.stakes) > 5
