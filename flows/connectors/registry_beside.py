@@ -69,7 +69,7 @@ class RegistryBeside(Registry):
         self, settings: MlflowSettings, cache: Path, answer_seconds: float = ANSWER_SECONDS
     ) -> None:
         super().__init__(settings, cache)
-        self._settings, self._answer_seconds = settings, answer_seconds
+        self._settings, self.answer_seconds = settings, answer_seconds
         self._process: SpawnProcess | None = None
         self._line: Connection | None = None
 
@@ -106,10 +106,10 @@ class RegistryBeside(Registry):
         line = self._line or self._start()
         try:
             line.send((what, about))
-            if not line.poll(self._answer_seconds):
+            if not line.poll(self.answer_seconds):
                 self.close()
                 raise DependencyDown(
-                    f"model registry does not answer: nothing in {self._answer_seconds:.0f} s"
+                    f"model registry does not answer: nothing in {self.answer_seconds:.0f} s"
                 )
             answer = line.recv()
         except (EOFError, OSError):
