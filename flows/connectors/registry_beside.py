@@ -26,8 +26,6 @@ from schemas.sections.servers import MlflowSettings
 
 ANSWER_SECONDS = 60.0
 """To the longest of its questions, a start included; then it is ended."""
-_NICE = 10
-"""Scoring goes first where cores are short."""
 _ENDED = (-signal.SIGKILL, -signal.SIGTERM)
 """By somebody, not by what it was doing."""
 
@@ -149,7 +147,6 @@ def _serve(line: Connection, settings: MlflowSettings, cache: Path) -> None:
     """Answer until nobody asks any more."""
     # Ctrl-C in a terminal reaches everyone there; the worker says when this is over.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.nice(_NICE)
     Thread(target=_end_with_parent, daemon=True).start()
     registry = Registry(settings, cache)
     answers: Mapping[str, Callable[..., Any]] = {

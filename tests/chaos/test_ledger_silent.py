@@ -125,7 +125,7 @@ def test_no_stake_without_a_ledger_and_stakes_again_with_it(
                 market.speak()
                 return holds(site)
 
-            return child.wait_for(holds_now, what, 120)
+            return child.wait_for(holds_now, what, 180)
 
         told = [until(staked, "stakes", worker)]
         book.kill()

@@ -103,17 +103,17 @@ def test_a_real_slate_scored_while_worker_and_broker_are_killed(
         with Lag(site) as lag:
             site.send(records[:third])
             worker = site.worker(**SLOW)
-            worker.wait_for(lambda: count() > third // 4, "decisions")
+            worker.wait_for(lambda: count() > third // 4, "decisions", 180)
             worker.kill()
             worker = site.worker(**SLOW)
             before = count()
-            worker.wait_for(lambda: count() > before, "decisions after the first kill")
+            worker.wait_for(lambda: count() > before, "decisions after the first kill", 180)
             own_kafka.kill()
             own_kafka.start()
             # What a source sends again after it has lost the broker.
             site.send([*dice.sample(records[:third], third // 10), *records[third : 2 * third]])
             before = count()
-            worker.wait_for(lambda: count() > before, "decisions after the broker", 120)
+            worker.wait_for(lambda: count() > before, "decisions after the broker", 180)
             worker.kill()
             assert lag.behind() > 0, "all was over before the last kill"
             worker = site.worker()

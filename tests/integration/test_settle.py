@@ -143,7 +143,7 @@ def test_a_bet_that_was_left_to_a_person_is_closed_by_hand(site: Site) -> None:
     assert (won.outcome, won.payout, won.supersedes) == (Outcome.WIN, Decimal("48.75"), None)
     assert (won.rule, won.detail) == ("by_hand", "LowVig paid 48.75")
     assert won.result_id == result(OVER, 5, 3).event_id
-    # A later result and a bet beside it: only that one is for the rules, and the flow has read both.
+    # A later result, and a bet beside it: only that one is for the rules to grade.
     tell(site, result(OVER + 60, 3, 5), fill(20, fill_id="other"))
     worker.wait_for(lambda: len(settlements(site)) == 2, "the bet beside it")
     assert settlements(site)[1].fill_id == "other"
