@@ -8,6 +8,7 @@ gets the model's text, and has LightGBM read it, which needs no turn.
 import os
 import signal
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context, parent_process
@@ -154,19 +155,23 @@ def _serve(line: Connection, settings: MlflowSettings, cache: Path) -> None:
         "load": lambda version: _Parcel.of(registry.load(version)),
         "remember": partial(_remember, registry),
     }
-    while True:
-        try:
+    # A worker that is killed leaves the pipe broken at either end of an answer.
+    with suppress(EOFError, OSError):
+        while True:
             what, about = line.recv()
-        except EOFError:
-            return
-        try:
-            line.send(answers[what](*about))
-        except (ModelRefused, DependencyDown) as said:
-            line.send(said)
-        except Exception as surprise:
-            # As it is it may not go through the pipe.
-            kind = OSError if isinstance(surprise, OSError) else RuntimeError
-            line.send(kind(f"{type(surprise).__name__}: {first_line(surprise)}"))
+            line.send(_answer(answers[what], about))
+
+
+def _answer(answer: Callable[..., Any], about: Iterable[Any]) -> Any:
+    """What it returns or raises."""
+    try:
+        return answer(*about)
+    except (ModelRefused, DependencyDown) as said:
+        return said
+    except Exception as surprise:
+        # As it is it may not go through the pipe.
+        kind = OSError if isinstance(surprise, OSError) else RuntimeError
+        return kind(f"{type(surprise).__name__}: {first_line(surprise)}")
 
 
 def _remember(registry: Registry, parcels: Iterable[_Parcel], alias: str) -> None:
