@@ -25,8 +25,9 @@ from schemas.errors import DependencyDown, ModelRefused, first_line
 from schemas.markets import Target
 from schemas.sections.servers import MlflowSettings
 
-ANSWER_SECONDS = 60.0
-"""To the longest of its questions, a start included; then it is ended."""
+START_SECONDS, ANSWER_SECONDS = 300.0, 60.0
+"""For the first answer, as its packages take seconds to load and minutes where cores are short, and
+for any later one; then it is ended."""
 _ENDED = (-signal.SIGKILL, -signal.SIGTERM)
 """By somebody, not by what it was doing."""
 
@@ -69,6 +70,7 @@ class RegistryBeside(Registry):
     ) -> None:
         super().__init__(settings, cache)
         self._settings, self.answer_seconds = settings, answer_seconds
+        self._has_answered = False
         self._process: SpawnProcess | None = None
         self._line: Connection | None = None
 
@@ -103,14 +105,14 @@ class RegistryBeside(Registry):
 
     def _ask(self, what: str, *about: Any) -> Any:
         line = self._line or self._start()
+        seconds = self.answer_seconds if self._has_answered else START_SECONDS
         try:
             line.send((what, about))
-            if not line.poll(self.answer_seconds):
+            if not line.poll(seconds):
                 self.close()
-                raise DependencyDown(
-                    f"model registry does not answer: nothing in {self.answer_seconds:.0f} s"
-                )
+                raise DependencyDown(f"model registry does not answer: nothing in {seconds:.0f} s")
             answer = line.recv()
+            self._has_answered = True
         except (EOFError, OSError):
             raise self._perished(what, *about) from None
         if isinstance(answer, Exception):
@@ -119,7 +121,7 @@ class RegistryBeside(Registry):
 
     def _start(self) -> Connection:
         # Spawned, not forked: a copy of a process with threads and open connections is no good.
-        context = get_context("spawn")
+        context, self._has_answered = get_context("spawn"), False
         self._line, theirs = context.Pipe()
         self._process = context.Process(
             target=_serve, args=(theirs, self._settings, self._cache), name="registry", daemon=True
