@@ -1,28 +1,35 @@
 """How long scoring stands still while champions are swapped under it.
 
 A slate of games is scored in a loop, as fast as it goes. In another thread the worker's own
-`ModelWatch` looks at a real MLflow in which all four champions have just changed: it downloads,
-checks and hands over, 100 times. Beside each swap stands an equally long stretch without one. A
-pause is the longest batch of a stretch less the median batch without a swap: what a line movement
-that comes at the worst moment waits longer. `ours` is its 99th percentile over the swaps,
-`reference` that over the stretches without.
+`ModelWatch` looks at a real MLflow in which all four champions have just changed: it has them
+downloaded and checked, takes them and hands them over, 100 times. Beside each swap stands an
+equally long stretch without one. A pause is the longest batch of a stretch less the median batch
+without a swap: what a line movement that comes at the worst moment waits longer. `ours` is its
+99th percentile over the swaps, `reference` that over the stretches without.
+
+On a machine that is not idle most of either is other processes' doing. So `held_...` says the same
+of the time that a batch worked or waited for this very process (Python's lock): its span, less how
+long its thread stood in the system's queue for a core, as the kernel has counted. Of that queue the
+swap's own second process is a part: `ours` counts it, `held_...` does not.
 """
 
 import gc
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import numpy as np
 from pydantic import SecretStr
 
 from bench.result import Result
 from flows.connectors.parquet import write_events
+from flows.connectors.registry_beside import RegistryBeside
 from flows.garbage import rest_the_collector
 from flows.models import ModelWatch
 from flows.sources.simulated_truth import Slate
@@ -33,6 +40,7 @@ from flows.steps.records import Record
 from flows.steps.score import Scorer
 from flows.training import read_training_set
 from models.boosters.training import Origin, Trained, train_all
+from models.features.arrays import Array
 from models.features.fold import FoldRules
 from models.features.kernel import FeatureSet
 from models.registry import GATE, PASSED, Registry, Version
@@ -42,18 +50,60 @@ from schemas.settings import Settings
 from schemas.topics import TOPIC_OF
 
 SWAPS = int(os.environ.get("BENCH_SWAPS", "100"))
+SCHEDSTAT = Path("/proc/thread-self/schedstat")
 SLATE = Slate(seed=5, days=16, games=15, edge=0.2, activity=0.1)
+
+
+class Span(NamedTuple):
+    """A batch, seconds."""
+
+    begin: float
+    end: float
+    queued: float
+    """Of it, for a core."""
+
+    @property
+    def whole(self) -> float:
+        return self.end - self.begin
+
+    @property
+    def held(self) -> float:
+        return self.whole - self.queued
+
+
+Length = Callable[[Span], float]
 
 
 @dataclass
 class Batches:
-    """Begin and end of every batch, seconds."""
+    spans: list[Span] = field(default_factory=list)
 
-    spans: list[tuple[float, float]] = field(default_factory=list)
+    def pauses(self, stretches: "Stretches", of: Length) -> tuple[Array, Array]:
+        """Milliseconds, with a swap and without: the longest of each stretch, less the usual."""
+        usual = float(np.median(self.undisturbed(stretches, of)))
+        with_swap, without = (
+            np.array(
+                [
+                    max(of(one) for one in self.spans if one.end > b and one.begin < e)
+                    for b, e in some
+                ]
+            )
+            for some in (stretches.swaps, stretches.quiet)
+        )
+        return (with_swap - usual) * 1e3, (without - usual) * 1e3
 
-    def longest(self, begin: float, end: float) -> float:
-        """Of those that touched the stretch."""
-        return max(last - first for first, last in self.spans if last > begin and first < end)
+    def undisturbed(self, stretches: "Stretches", of: Length) -> list[float]:
+        return [
+            of(one)
+            for begin, end in stretches.quiet
+            for one in self.spans
+            if one.begin >= begin and one.end <= end
+        ]
+
+
+def _queued() -> float:
+    """Seconds that this thread has waited for a core so far."""
+    return int(SCHEDSTAT.read_text().split()[1]) / 1e9
 
 
 def _tasks(events: Sequence[Event], rules: FoldRules) -> list[ToScore]:
@@ -130,7 +180,9 @@ def main() -> None:
             registry.promote(version, {GATE: PASSED})
         models = registry.champions()
         scorer = Scorer(settings, models)
-        watch = ModelWatch(registry, scorer, models)
+        beside = RegistryBeside.of(settings)
+        watch = ModelWatch(beside, scorer, models)
+        watch.look()
         batches, done, names = Batches(), threading.Event(), set[str]()
         result: list[Stretches] = []
         thread = threading.Thread(
@@ -141,34 +193,28 @@ def main() -> None:
         rest_the_collector()
         thread.start()
         while not done.is_set():
-            begin = time.perf_counter()
+            waited, begin = _queued(), time.perf_counter()
             scored = scorer(tasks)
-            batches.spans.append((begin, time.perf_counter()))
+            end = time.perf_counter()
+            batches.spans.append(Span(begin, end, _queued() - waited))
             names.add(scored.messages[0].message_id.rsplit(":", 1)[1])
         thread.join()
+        beside.close()
         assert len(names) == 2, "both sets must have scored"
     (stretches,) = result
     _write(batches, stretches, len(tasks))
 
 
 def _write(batches: Batches, stretches: Stretches, games: int) -> None:
-    quiet = [
-        last - first
-        for begin, end in stretches.quiet
-        for first, last in batches.spans
-        if first >= begin and last <= end
-    ]
-    usual = float(np.median(quiet))
-    pauses, without = (
-        (np.array([batches.longest(*one) for one in some]) - usual) * 1e3
-        for some in (stretches.swaps, stretches.quiet)
-    )
+    pauses, without = batches.pauses(stretches, lambda one: one.whole)
+    held, held_without = batches.pauses(stretches, lambda one: one.held)
+    usual = float(np.median(batches.undisturbed(stretches, lambda one: one.whole)))
     looks = [(end - begin) * 1e3 for begin, end in stretches.swaps]
-    ours, reference = (float(np.percentile(some, 99)) for some in (pauses, without))
+    ours, reference = _p99(pauses), _p99(without)
     Result(
         name="swap",
-        ours=round(ours, 2),
-        reference=round(reference, 2),
+        ours=ours,
+        reference=reference,
         unit="ms, p99 of the longest extra wait of a batch during a swap, and without one",
         ratio=round(ours / reference, 3),
         detail={
@@ -179,6 +225,14 @@ def _write(batches: Batches, stretches: Stretches, games: int) -> None:
             "pause_ms_max": round(float(pauses.max()), 2),
             "without_ms_p50": round(float(np.median(without)), 2),
             "without_ms_max": round(float(without.max()), 2),
+            "held_ms_p50": round(float(np.median(held)), 2),
+            "held_ms_p99": _p99(held),
+            "held_without_ms_p50": round(float(np.median(held_without)), 2),
+            "held_without_ms_p99": _p99(held_without),
             "look_ms_p50": round(float(np.median(looks)), 1),
         },
     ).write()
+
+
+def _p99(pauses: Array) -> float:
+    return round(float(np.percentile(pauses, 99)), 2)

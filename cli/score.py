@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from schemas.sections.observing import TracesSettings
     from schemas.sections.scoring import ScoreSettings
 
+LAST_LOOK_SECONDS = 5.0
+
 app = typer.Typer(no_args_is_help=True, help="Run a flow.")
 
 
@@ -28,6 +30,7 @@ def score(
     from deploy.stack import resolve
     from flows.connectors.kafka import SCORE_GROUP, KafkaSink, KafkaSource
     from flows.connectors.redis import FeatureSink
+    from flows.connectors.registry_beside import RegistryBeside
     from flows.connectors.topics import ensure_topics
     from flows.connectors.traced import TracedSink, TracedSource
     from flows.models import ModelWatch, current_challengers, current_models
@@ -35,24 +38,25 @@ def score(
     from flows.steps.score import Scorer
     from flows.steps.spans import UNTRACED
     from flows.worker import run
-    from models.registry import Registry
     from schemas.settings import Settings
     from schemas.topics import SCORE_INPUTS
 
     settings = resolve(Settings.read())
     log_as(settings)
     spans = _spans(settings.traces)
-    models = current_models(settings)
-    challengers = current_challengers(settings)
+    registry = RegistryBeside.of(settings)
+    models = current_models(settings, registry)
+    challengers = current_challengers(settings, registry)
     scorer = Scorer(settings, models, challengers, spans or UNTRACED)
     stop = asked_to_stop()
     if not ensure_topics(settings.kafka, stop.is_set):
         return
     meter = _meter(settings.score)
-    watch = ModelWatch(Registry.of(settings), scorer, models, meter, challengers)
-    Thread(
+    watch = ModelWatch(registry, scorer, models, meter, challengers)
+    watching = Thread(
         target=watch.follow, args=(settings.mlflow.poll_seconds, stop), name="models", daemon=True
-    ).start()
+    )
+    watching.start()
     source = KafkaSource(settings.kafka, SCORE_INPUTS, group=SCORE_GROUP, stopping=stop.is_set)
     sink = KafkaSink(settings.kafka)
     flow = score_flow(
@@ -64,7 +68,12 @@ def score(
         meter=meter,
         spans=spans or UNTRACED,
     )
-    run(flow, recovery or settings.home / "recovery" / "score")
+    try:
+        run(flow, recovery or settings.home / "recovery" / "score")
+    finally:
+        # Its last look ends first, or it would call the end of that process a fault.
+        stop.set()
+        watching.join(LAST_LOOK_SECONDS)
 
 
 def _spans(settings: "TracesSettings") -> "BatchSpans | None":

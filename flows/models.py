@@ -18,12 +18,13 @@ from schemas.settings import Settings
 log = logging.getLogger(__name__)
 
 
-def current_models(settings: Settings) -> list[TargetModel]:
+def current_models(settings: Settings, registry: Registry | None = None) -> list[TargetModel]:
     """The registry's champions; where it is away, or one of them is no good, those last taken.
 
+    registry: of a worker that asks it from another process.
     Raises DependencyDown or ModelRefused where there are none of these either.
     """
-    registry, features = Registry.of(settings), FeatureSet.of(settings)
+    registry, features = registry or Registry.of(settings), FeatureSet.of(settings)
     try:
         champions = [registry.champion(target) for target in Target]
     except DependencyDown as down:
@@ -39,7 +40,7 @@ def current_models(settings: Settings) -> list[TargetModel]:
     return models
 
 
-def current_challengers(settings: Settings) -> list[TargetModel]:
+def current_challengers(settings: Settings, registry: Registry) -> list[TargetModel]:
     """What goes into the experiment from the first event on; none where there is no experiment.
 
     The registry's; where it is away those last taken. One that is no good is left out: the watch
@@ -47,7 +48,7 @@ def current_challengers(settings: Settings) -> list[TargetModel]:
     """
     if settings.ab.mode == "off":
         return []
-    registry, features = Registry.of(settings), FeatureSet.of(settings)
+    features = FeatureSet.of(settings)
     versions: dict[Target, Version | None] | None = None
     try:
         versions = {target: registry.find(target, CHALLENGER) for target in Target}
@@ -214,7 +215,7 @@ class ModelWatch:
         try:
             self._registry.remember(crowned)
             self._registry.remember(tried, CHALLENGER)
-        except OSError as full:
+        except (OSError, DependencyDown) as full:
             log.warning("new models cannot be kept for a start without a registry: %s", full)
         for target in left:
             self._registry.forget(target, CHALLENGER)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from models.boosters.golden import Golden
@@ -88,7 +88,7 @@ class Registry:
         self._cache = cache
 
     @classmethod
-    def of(cls, settings: Settings) -> "Registry":
+    def of(cls, settings: Settings) -> Self:
         """With the cache that everything on this machine shares."""
         return cls(settings.mlflow, settings.home / "models")
 

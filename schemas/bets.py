@@ -19,6 +19,9 @@ Cash = Annotated[Decimal, Field(max_digits=20, decimal_places=8)]
 
 ALL_BANKROLLS = "*"
 
+BY_HAND = "by_hand"
+"""Rule of a settlement that a person has decided."""
+
 
 class Terms(StrEnum):
     """What a moneyline bet asks of the starting pitchers; where one it asks for does not start,
@@ -117,8 +120,9 @@ class Settlement(Bet):
     payout: Cash = Field(ge=0)
     """Comes back, the stake included."""
     rule: str
-    """Of the book's rule table that decided."""
+    """Of the book's rule table that decided; `by_hand` where a person did."""
     detail: str
+    """What was found; of a person, the reason."""
     result_id: EventId | None
     """Event id of the result; none where there is none, and then the bet is void."""
     settled_at_us: Micros

@@ -9,11 +9,12 @@ from flows.steps.decode import (
     decode,
     fits,
     is_of_game,
+    not_ahead,
     parse,
     plausible,
 )
 from flows.steps.records import Outgoing, Record
-from schemas.bets import Fill
+from schemas.bets import BY_HAND, Fill, Settlement
 from schemas.decisions import Stake
 from schemas.errors import RejectedEvent
 from schemas.events import GameResult, GameUpdate, LineMovement
@@ -25,10 +26,12 @@ SETTLE_INPUTS: tuple[Topic, ...] = (
     Topic.STAKES,
     Topic.FILLS,
     Topic.RESULTS,
+    Topic.SETTLEMENTS,
 )
-"""What the settle flow reads; at equal times in this order, as the one follows from the other."""
+"""What the settle flow reads; at equal times in this order, as the one follows from the other. Of
+settlements those that a person has decided: the others are its own."""
 
-Said = GameUpdate | LineMovement | Stake | Fill | GameResult
+Said = GameUpdate | LineMovement | Stake | Fill | GameResult | Settlement
 
 
 class Taken(NamedTuple):
@@ -36,19 +39,22 @@ class Taken(NamedTuple):
     record: Record
     """Kept for the dead letter, should nothing come of it."""
     moment_us: int
-    """Event time."""
+    """Event time; 0 where a person speaks, by no game's clock."""
 
 
 def take(record: Record, rules: DecodeRules) -> Taken:
     """Raises RejectedEvent with a reason code."""
-    if record.topic not in (Topic.STAKES, Topic.FILLS):
+    if record.topic not in (Topic.STAKES, Topic.FILLS, Topic.SETTLEMENTS):
         event = decode(record, rules)
         assert isinstance(event, GameUpdate | LineMovement | GameResult)
         return Taken(event, record, event.occurred_at_us)
     fits(record, rules)
     said = parse(record)
-    assert isinstance(said, Stake | Fill)
+    assert isinstance(said, Stake | Fill | Settlement)
     is_of_game(record, said.game_id)
+    if isinstance(said, Settlement):
+        not_ahead(said.settled_at_us, record, rules)
+        return Taken(said, record, 0)
     moment_us = said.filled_at_us if isinstance(said, Fill) else said.decided_us or said.as_of_us
     plausible(record, said.game_id, moment_us, rules)
     return Taken(said, record, moment_us)
@@ -63,5 +69,7 @@ def take_batch(records: Iterable[Record], rules: DecodeRules) -> list[tuple[str,
         except RejectedEvent as rejected:
             out.append(dead_letter(record, rejected))
         else:
+            if isinstance(taken.said, Settlement) and taken.said.rule != BY_HAND:
+                continue
             out.append((taken.said.game_id, taken))
     return out

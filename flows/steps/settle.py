@@ -2,7 +2,8 @@
 
 A bet is graded when there is something to grade it by: a result, or a status that voids it or runs
 out its time. A result that is corrected grades anew, and where that changes the money the new
-settlement names the one it takes the place of. A repeat changes nothing.
+settlement names the one it takes the place of. A repeat changes nothing. What a person has decided
+(`steamline settlement grade`) stands, whatever is told of the game later.
 
 What cannot be used, and a bet that only a person can grade, becomes a dead letter with the record
 that it came from. Stakes of paper bankrolls become fills here (`steps/paper`).
@@ -28,7 +29,7 @@ from models.settlement.grading import grade, grade_without_result
 from models.settlement.record import settlement
 from models.settlement.rules import Rules
 from models.settlement.tables import Tables
-from schemas.bets import ClosingValue, Fill, Settlement
+from schemas.bets import BY_HAND, ClosingValue, Fill, Settlement
 from schemas.decisions import PAPER_STAKE, Stake
 from schemas.errors import OtherSnapshot, RejectedEvent
 from schemas.events import Event, GameResult, GameUpdate, LineMovement
@@ -161,6 +162,8 @@ class SettleStep:
             unfilled = self.paper.take(said, item.record, item.moment_us)
             if unfilled is not None:
                 raise RejectedEvent(unfilled.reason, unfilled.detail)
+        elif isinstance(said, Settlement):
+            self._decided(said)
         else:
             yield from self._book(said, item.record)
 
@@ -192,6 +195,20 @@ class SettleStep:
         self.bets[fill.fill_id] = Placed(fill, record)
         yield from self._settle(self.bets[fill.fill_id])
 
+    def _decided(self, said: Settlement) -> None:
+        """A person's word. Raises RejectedEvent where another stands than the one it supersedes."""
+        bet = self.bets.get(said.fill_id)
+        # One that is not known here has been forgotten with its game: the ledger books it alone.
+        if bet is None or bet.settled == said:
+            return
+        last = None if bet.settled is None else bet.settled.settlement_id
+        if said.supersedes != last:
+            raise RejectedEvent(
+                "settled_already",
+                f"{last or 'nothing'} stands where {said.supersedes} was expected",
+            )
+        bet.settled = said
+
     def _settle_all(self) -> Iterator[Outgoing]:
         for bet in self.bets.values():
             yield from self._settle(bet)
@@ -199,6 +216,8 @@ class SettleStep:
     def _settle(self, bet: Placed) -> Iterator[Outgoing]:
         """By what is known now."""
         fill = bet.fill
+        if bet.settled is not None and bet.settled.rule == BY_HAND:
+            return
         rests_on: GameResult | GameUpdate | None = self.result.word or self.status.word
         if rests_on is None:
             return

@@ -9,9 +9,12 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
+from typer.testing import CliRunner
 
+from cli.main import app
 from deploy.stack.kafka import KafkaBroker
 from schemas.bets import Fill, Outcome, Settlement
+from schemas.errors import DataMissing
 from schemas.topics import TOPIC_OF, Topic
 from tests.samples import GAME, OPEN, START, at, fill, game, line, result, stake
 from tests.system import Child, Sent, Site
@@ -113,6 +116,52 @@ def test_a_stopped_flow_goes_on_with_its_paper_bets(site: Site) -> None:
     (won,) = settlements(site)
     assert (won.paper, won.stake_id, won.payout) == (True, ghost.stake_id, Decimal("76.80"))
     worker.stop()
+
+
+def grade(site: Site, *arguments: str) -> Settlement:
+    """In this process, as starting one takes seconds."""
+    done = CliRunner().invoke(app, ["settlement", "grade", *arguments, "--json"], env=site.env)
+    assert done.exception is None, done.output
+    return Settlement.model_validate_json(done.stdout)
+
+
+def test_a_bet_that_was_left_to_a_person_is_closed_by_hand(site: Site) -> None:
+    """LowVig has no rule table, so its bets are never graded by one."""
+    site.create()
+    worker = site.start("run", "settle")
+    bet = fill(10, book="lowvig", amount=Decimal("25.00"), price=1.95)
+    tell(site, game(), line(0), bet, result(OVER, 5, 3))
+    worker.wait_for(lambda: bool(site.letters()), "that a person is asked")
+    (letter,) = site.letters()
+    assert letter["reason"] == "ungraded"
+    assert settlements(site) == []
+
+    options = ("--outcome", "win", "--reason", "LowVig paid 48.75")
+    won = grade(site, bet.fill_id, *options)
+    assert grade(site, bet.fill_id, *options) == won, "told twice, said once"
+    assert settlements(site) == [won]
+    assert (won.outcome, won.payout, won.supersedes) == (Outcome.WIN, Decimal("48.75"), None)
+    assert (won.rule, won.detail) == ("by_hand", "LowVig paid 48.75")
+    assert won.result_id == result(OVER, 5, 3).event_id
+    # A later result, and a bet beside it: only that one is for the rules to grade.
+    tell(site, result(OVER + 60, 3, 5), fill(20, fill_id="other"))
+    worker.wait_for(lambda: len(settlements(site)) == 2, "the bet beside it")
+    assert settlements(site)[1].fill_id == "other"
+
+    lost = grade(site, bet.fill_id, "--outcome", "loss", "--reason", "LowVig took it back")
+    assert (lost.supersedes, lost.payout) == (won.settlement_id, Decimal(0))
+    worker.stop()
+    assert len(site.letters()) == 1
+    assert "Traceback" not in worker.said
+
+
+def test_a_grade_of_a_bet_that_nobody_told_is_refused(site: Site) -> None:
+    site.create()
+    told = ("settlement", "grade", "nobody", "--outcome", "void", "--reason", "so it is")
+    done = CliRunner().invoke(app, told, env=site.env)
+    assert isinstance(done.exception, DataMissing)
+    assert "no bet nobody on the topic" in str(done.exception)
+    assert site.read(Topic.SETTLEMENTS) == []
 
 
 def test_a_default_that_is_no_table_stops_the_start(site: Site) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import msgpack
 import pytest
 
-from flows.steps.bets import Taken, take
+from flows.steps.bets import Taken, take, take_batch
 from flows.steps.clock import EVERY_US, ClockStep, Tick
 from flows.steps.decode import DecodeRules
 from flows.steps.records import Outgoing, Record
@@ -22,7 +22,7 @@ from schemas.settings import Settings
 from schemas.time import US_PER_DAY, US_PER_HOUR, US_PER_SECOND
 from schemas.topics import TOPIC_OF, Topic
 from schemas.wire import SCHEMA_VERSION
-from tests.samples import GAME, OPEN, START, at, fill, game, line, result, stake
+from tests.samples import GAME, OPEN, START, at, fill, game, line, result, settlement, stake
 
 FIRST_PITCH = (START - OPEN) / US_PER_SECOND
 OVER = FIRST_PITCH + 3 * 3600
@@ -36,7 +36,7 @@ DAY = 24 * 3600
 
 def taken(said: Any, offset: int = 0) -> Taken:
     """As it comes from Kafka."""
-    times = ("occurred_at_us", "filled_at_us", "as_of_us")
+    times = ("occurred_at_us", "filled_at_us", "as_of_us", "settled_at_us")
     moment = next(getattr(said, name) for name in times if hasattr(said, name))
     value = said.model_dump_json().encode()
     key = said.game_id.encode()
@@ -164,6 +164,55 @@ def test_what_only_a_person_can_grade_is_said_once_and_stays_open() -> None:
     last = told(step, Tick(at(OVER) + 61 * US_PER_DAY))
     assert reasons(last) == ["never_settled"]
     assert step.over
+
+
+def by_hand(bet: Fill, outcome: Outcome, paid: str, supersedes: str | None = None) -> Settlement:
+    """A person's word, weeks later."""
+    return settlement(
+        bet.fill_id,
+        settlement_id=f"hand-{outcome}",
+        outcome=outcome,
+        payout=Decimal(paid),
+        rule="by_hand",
+        supersedes=supersedes,
+        settled_at_us=at(OVER) + 30 * US_PER_DAY,
+        book=bet.book,
+    )
+
+
+def test_what_a_person_has_graded_stands_until_a_person_says_otherwise() -> None:
+    step, unknown = SettleStep(RULES), fill(10, book="lowvig")
+    told(step, game(), line(0), unknown, result(OVER, 5, 3))
+    push = by_hand(unknown, Outcome.PUSH, "10.00")
+    assert told(step, push, push, result(OVER + 60, 3, 5)) == []
+    (bet,) = SettleStep.restore(RULES, step.snapshot()).bets.values()
+    assert bet.settled == push
+    lost = by_hand(unknown, Outcome.LOSS, "0", supersedes=push.settlement_id)
+    assert told(step, lost) == []
+    assert step.bets[unknown.fill_id].settled == lost
+    # It is no open bet any more, and the clock of the game has not moved.
+    assert told(step, Tick(at(OVER) + 6 * US_PER_DAY)) == []
+    assert told(step, Tick(at(OVER) + 61 * US_PER_DAY)) == []
+    assert step.over
+
+
+def test_a_person_may_overrule_the_rules_but_only_what_he_has_seen() -> None:
+    step = begun()
+    (won,) = settlements(told(step, result(OVER, 5, 3)))
+    blind = by_hand(fill(10), Outcome.VOID, "10.00")
+    assert reasons(told(step, blind)) == ["settled_already"]
+    assert step.bets[won.fill_id].settled == won
+    void = by_hand(fill(10), Outcome.VOID, "10.00", supersedes=won.settlement_id)
+    assert told(step, void) == []
+    assert told(step, result(OVER + 60, 3, 5)) == [], "the correction comes too late"
+
+
+def test_its_own_settlements_are_not_read_again() -> None:
+    own = settlement(fill(10).fill_id, settlement_id="s1")
+    record = taken(own).record
+    assert take_batch([record], DecodeRules.of(SETTINGS)) == []
+    hand = taken(by_hand(fill(10), Outcome.PUSH, "10.00"))
+    assert take_batch([hand.record], DecodeRules.of(SETTINGS)) == [(GAME, hand)]
 
 
 def test_a_bet_on_a_game_that_nobody_knows_is_said_in_the_end() -> None:
