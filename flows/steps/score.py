@@ -1,7 +1,7 @@
 """Games to predictions, candidates and feature blobs: one kernel call and one predict a target."""
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 from typing import NamedTuple
@@ -41,8 +41,8 @@ _PUSHES: dict[Market, Target] = {Market.TOTAL: Target.RUNS}
 """Whose distribution says how likely a push is, where it is not the target that prices the bet."""
 
 
-_Quotes = dict[Market, list[SideQuote]]
-"""Best fresh prices of both sides."""
+_Quotes = dict[Target, list[SideQuote]]
+"""Best fresh prices of both sides of its market, their edge by what the target itself says."""
 
 
 class Scored(NamedTuple):
@@ -163,8 +163,9 @@ class Scorer:
     def price(self, tasks: Sequence[ToScore]) -> list[Numbered]:
         """The `news` of a call alone: no message is written, which takes most of its time."""
         looked = self._look(tasks)
+        needed = PRICED_BY.values()
         return [
-            self._news(looked, index, self._quotes(looked.view, index, row.outcomes))
+            self._news(looked, index, self._quotes(looked.view, index, row.outcomes, needed))
             for index, row in enumerate(looked.priced)
         ]
 
@@ -194,7 +195,7 @@ class Scorer:
             for target, outcome in row.outcomes.items()
         ]
         if shadow is not None:
-            quotes = self._quotes(looked.view, index, row.outcomes | shadow.outcomes)
+            quotes = self._quotes(looked.view, index, shadow.outcomes, shadow.outcomes)
             out += [
                 self._prediction(shadow, target, outcome, looked.view, index, quotes)
                 for target, outcome in shadow.outcomes.items()
@@ -206,7 +207,7 @@ class Scorer:
         return _priced_game(
             row,
             [
-                self._candidate(row, market, looked.view, index, quotes[market])
+                self._candidate(row, market, looked.view, index, quotes[target])
                 for market, target in PRICED_BY.items()
                 if target in row.models
             ],
@@ -227,10 +228,16 @@ class Scorer:
                 number = bad.version.partition("-")[0]
                 self.tell(RefusedModel(bad.card.target, number, str(failed), Role.CHALLENGER))
 
-    def _quotes(self, view: MarketView, index: int, priced: Mapping[Target, Outcome]) -> _Quotes:
+    def _quotes(
+        self,
+        view: MarketView,
+        index: int,
+        priced: Mapping[Target, Outcome],
+        targets: Iterable[Target] = Target,
+    ) -> _Quotes:
         return {
-            market: self._best(view, index, market, priced.get(target))
-            for market, target in PRICED_BY.items()
+            target: self._best(view, index, MARKET_OF[target], priced.get(target))
+            for target in targets
         }
 
     def _watched(self, tasks: Sequence[ToScore], vectors: Array, view: MarketView) -> list[Watched]:
@@ -297,7 +304,7 @@ class Scorer:
             mean_runs=outcome.mean if target is Target.RUNS else None,
             mean_margin=outcome.mean if target is Target.MARGIN else None,
             fair_price=1.0 / outcome.probability,
-            best=quotes[MARKET_OF[target]],
+            best=quotes[target],
             odds_age_ms=int(view.newest_age_us[index, column]) // US_PER_MS,
             books=int(view.books[index, column]),
             completeness=row.completeness,

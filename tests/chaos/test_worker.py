@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from tests.chaos.conftest import Steady, assert_same, without_offsets
 from tests.system import SLOW, Lag, Site, count_of
 
@@ -76,6 +78,7 @@ def test_killed_while_starting_it_starts_again(site: Site, last_day: Steady) -> 
     assert_same(without_offsets(site.decisions()), without_offsets(last_day.decisions))
 
 
+@pytest.mark.long
 def test_killed_while_making_its_recovery_store_it_starts_again(
     site: Site, last_day: Steady
 ) -> None:

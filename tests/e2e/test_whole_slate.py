@@ -140,6 +140,7 @@ def demo(env: dict[str, str], cwd: Path) -> tuple[dict[str, Any], str]:
     return document, done.stderr
 
 
+@pytest.mark.long
 def test_demo_on_the_embedded_broker_loses_nothing(
     trained: Trained, database: str, tmp_path: Path
 ) -> None:

@@ -346,9 +346,8 @@ def test_every_message_is_valid_and_true(events: list[Event]) -> None:
         home, away = one.best
         assert (home.book, home.price) == seen.best_first
         assert (away.book, away.price) == seen.best_second
-        if one.target is not Target.RUNS:
-            assert home.edge == pytest.approx(one.probability * home.price - 1, abs=1e-12)
-            assert away.edge == pytest.approx((1 - one.probability) * away.price - 1, abs=1e-12)
+        assert home.edge == pytest.approx(one.probability * home.price - 1, abs=1e-12)
+        assert away.edge == pytest.approx((1 - one.probability) * away.price - 1, abs=1e-12)
     for stake in stakes:
         check_stake(stake, staking)
 
