@@ -61,10 +61,10 @@ def create_app(settings: Settings) -> FastAPI:
     feed = Feed(
         Board(),
         rules,
+        history,
         ring=settings.api.ring,
         client_queue=settings.api.client_queue,
         resume_records=settings.api.resume_records,
-        past=history,
     )
     reader = TopicReader(settings, feed)
     streams = Streams(

@@ -35,11 +35,11 @@ class FeedCounts(Collector):
             ("refused", "Streams refused, over the limit of their client.", self.refused),
         ):
             yield CounterMetricFamily(f"steamline_feed_{name}", said, value)
-        for name, label, said, values in (
+        for name, label, said, counted in (
             ("gaps", "reason", "Gaps told to clients.", self.gaps),
             ("resumes", "source", "Streams gone on with by their id.", self.resumes),
         ):
             family = CounterMetricFamily(f"steamline_feed_{name}", said, labels=[label])
-            for value, count in values.items():
-                family.add_metric([value], count)
+            for which, count in counted.items():
+                family.add_metric([which], count)
             yield family

@@ -10,8 +10,8 @@ from api.board import Board
 from api.counts import FeedCounts
 from api.filters import Options
 from api.follower import Follower, Rewrite
-from api.past import Past
 from api.news import Bits
+from api.past import Past
 from api.ring import Backlog, Frame, Read, Ring, encode, frame
 from api.snapshot import Rules, snapshot
 from api.tokens import Layout, Place, Position
@@ -25,13 +25,13 @@ class Feed:
         self,
         board: Board,
         rules: Rules,
+        past: Past,
         *,
         ring: int,
         client_queue: int,
-        resume_records: int = 100_000,
-        past: Past | None = None,
+        resume_records: int,
     ) -> None:
-        """past: reads what is older than the ring; without it that is a gap."""
+        """past: reads what is older than the ring."""
         self.board = board
         self.rules = rules
         self.client_queue = client_queue

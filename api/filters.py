@@ -1,4 +1,4 @@
-"""What one feed client asked for: which games, markets and kinds of event, how often and how much."""
+"""What one feed client asked for: which games, markets and kinds, how often, how much."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -90,14 +90,13 @@ class Follower:
         self.away = self._needs_kafka() or self._ahead()
         if self.away:
             return []
-        feed.counts.resumes["ring"] += 1
+        self._count_resume("ring")
         return self._sent(self._catch_up())
 
     def _ahead(self) -> bool:
         assert self._own is not None
         return any(
-            own > read
-            for own, read in zip(self._own.offsets, self._feed.head.offsets, strict=True)
+            own > read for own, read in zip(self._own.offsets, self._feed.head.offsets, strict=True)
         )
 
     def _needs_kafka(self) -> bool:
@@ -192,7 +191,7 @@ class Follower:
                 for piece in pieces:
                     yield piece
                 if self.away:
-                    async with aclosing(self._from_kafka()) as chunks:
+                    async with aclosing(self.from_kafka()) as chunks:
                         async for wires in chunks:
                             if rewrite is not None:
                                 wires = await self._rewritten(rewrite, wires)
@@ -209,7 +208,7 @@ class Follower:
             made = [cut(one, fields | EXPLAINED) for one in made]
         return joined(list(made))
 
-    async def _from_kafka(self) -> AsyncGenerator[list[bytes], None]:
+    async def from_kafka(self) -> AsyncGenerator[list[bytes], None]:
         """What lies between its offsets and the ring; heartbeats while it waits."""
         feed, own = self._feed, self._own
         assert own is not None
@@ -218,9 +217,6 @@ class Follower:
         if behind > feed.resume_records:
             reason = f"too far behind: {behind} records, at most {feed.resume_records}"
             yield self._start_over("too_far", reason)
-            return
-        if feed.past is None:
-            yield self._start_over("gone", "too far behind: these messages are no longer kept")
             return
         for place, offset in enumerate(own.offsets):
             if offset > feed.head.offsets[place]:
@@ -238,6 +234,8 @@ class Follower:
             ):
                 async for batch in batches:
                     yield self.take()  # a heartbeat at most: it is away
+                    if batch is not None:
+                        self._count_resume("kafka")
                     frames += walk.frames(batch or [])
                     if not whole and frames:
                         self._own = Position(own.layout, walk.at.offsets)
@@ -262,9 +260,12 @@ class Follower:
         self._own, self._token = walk.at, walk.at.token
         self._cursor = feed.ring.first
         self.away = self._needs_kafka()
-        if not self.away:
-            feed.counts.resumes["kafka"] += 1
         yield self._counted([self._view.wire(one.wire) for one in kept])
+
+    def _count_resume(self, source: str) -> None:
+        if self._last_id is not None:
+            self._feed.counts.resumes[source] += 1
+            self._last_id = None
 
     def _counted(self, wires: list[bytes]) -> list[bytes]:
         self._feed.counts.frames += len(wires)

@@ -93,9 +93,7 @@ class History:
         finally:
             stop.set()
 
-    def _batches(
-        self, spans: Mapping[Place, Span], wants: Wants
-    ) -> Iterator[Sequence[PastRecord]]:
+    def _batches(self, spans: Mapping[Place, Span], wants: Wants) -> Iterator[Sequence[PastRecord]]:
         consumer = Consumer(self._config, logger=log)
         try:
             left = dict(self._checked(consumer, spans))

@@ -20,7 +20,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 from confluent_kafka import Message as KafkaRecord
-from confluent_kafka.admin import AdminClient, ClusterMetadata
+from confluent_kafka.admin import AdminClient
 
 from api.board import Message
 from api.decode import Decoder, place_of, timestamp_us
@@ -158,8 +158,14 @@ class TopicReader:
         """Whether the broker answers; takes up topics and partitions that are new, or made anew."""
         try:
             about = consumer.list_topics(timeout=_PROBE_TIMEOUT)
-            shapes = self._shapes(admin, about)
-            self._take_up(consumer, shapes, about.cluster_id or "")
+            there = {
+                name: len(one.partitions)
+                for name, one in about.topics.items()
+                if name in self._topics and one.error is None
+            }
+            cluster = about.cluster_id or ""
+            shapes = self._shapes(admin, there, cluster)
+            self._take_up(consumer, shapes, cluster)
             for place in sorted(self._holes):
                 self._go_on(consumer, place)
         except KafkaException as down:
@@ -172,15 +178,10 @@ class TopicReader:
         self._found = True
         return True
 
-    def _shapes(self, admin: AdminClient, about: ClusterMetadata) -> tuple[Shape, ...]:
-        """What exists of the feed's topics, in their order."""
-        there = {
-            name: len(about.topics[name].partitions)
-            for name in self._topics
-            if name in about.topics and about.topics[name].error is None
-        }
+    def _shapes(self, admin: AdminClient, there: dict[str, int], cluster: str) -> tuple[Shape, ...]:
+        """The feed's topics in their order. there: {topic: partitions}."""
         ids: dict[str, str] = {}
-        if there and not (about.cluster_id or "").startswith(_WITHOUT_IDS):
+        if there and not cluster.startswith(_WITHOUT_IDS):
             asked = admin.describe_topics(
                 TopicCollection(list(there)), request_timeout=_PROBE_TIMEOUT
             )

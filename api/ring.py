@@ -75,9 +75,7 @@ def frame(read: Read, position: Position) -> Frame:
 def newest_of_each(frames: Sequence[Frame]) -> list[Frame]:
     """Of those with one key the last alone, in its own place."""
     last = {one.key: number for number, one in enumerate(frames)}
-    return [
-        one for number, one in enumerate(frames) if one.key is None or last[one.key] == number
-    ]
+    return [one for number, one in enumerate(frames) if one.key is None or last[one.key] == number]
 
 
 class Ring:

@@ -40,7 +40,7 @@ def _split(names: object) -> object:
     """Given once with commas, or several times."""
     if not isinstance(names, (list, tuple, set, frozenset)):
         return names
-    return [part for name in names for part in (name.split(",") if isinstance(name, str) else [name])]
+    return [part for name in names for part in str(name).split(",")]
 
 
 def _known(names: frozenset[str]) -> frozenset[str]:

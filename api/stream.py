@@ -1,4 +1,4 @@
-"""One open stream as HTTP: headers, its client's limit, and the end of clients that take nothing."""
+"""One open stream as HTTP: headers, the limit of its client, the end of frozen ones."""
 
 import asyncio
 import logging

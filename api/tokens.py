@@ -90,7 +90,7 @@ class Layout:
 
 
 class Position:
-    """Offsets of all places, and their token at small cost: what did not move is not written anew."""
+    """Offsets of all places, and their token: what did not move is not written anew."""
 
     def __init__(self, layout: Layout, offsets: Sequence[int]) -> None:
         """offsets: by the layout's numbers; what is missing is 0."""

@@ -15,11 +15,10 @@ from typer.testing import CliRunner
 
 import models.boosters.explaining
 from api.app import create_app
-from api.board import Board, Message
+from api.board import Message
 from api.explain import CachedModels, Vectors
 from api.explained import Explainer
-from api.feed import Feed
-from api.filters import Filter
+from api.filters import Options
 from cli.main import app as cli
 from flows.connectors.feature_store import connect
 from models.features.catalogue import NAMES
@@ -30,8 +29,8 @@ from schemas.markets import Target
 from schemas.sections.servers import KafkaSettings, MlflowSettings, RedisSettings
 from schemas.settings import Settings
 from tests import samples
+from tests.fed import Event, Replica, events, on_board
 from tests.unit import boosters
-from tests.unit.api.test_feed import RULES, Event, events
 from tests.unit.api.test_routes import get, problem
 from tests.unit.boosters import FEATURE_SET, model, varied_text
 from tests.unit.models.boosters.test_explaining import header, vector
@@ -108,7 +107,7 @@ def test_a_model_that_did_not_make_the_prediction_does_not_explain_it(
 ) -> None:
     assert get(app, PATH).status_code == 200
     newer = model(Target.MONEYLINE, number="8").version
-    app.state.feed.publish([samples.prediction(3, model_version=newer)])
+    on_board(app, samples.prediction(3, model_version=newer))
     answer = get(app, PATH)
     assert answer.status_code == 503
     assert newer in problem(answer)["detail"]
@@ -166,18 +165,17 @@ class Reader:
     """One client of the feed that asks for explanations."""
 
     def __init__(self, settings: Settings) -> None:
-        self.feed = Feed(Board(), RULES, ring=100, client_queue=50)
-        self.feed.source(True, True)
+        self.replica = Replica().live()
         self.explainer = Explainer(Vectors(settings), CachedModels(settings))
 
     def read(self, *messages: Message, between: Callable[[], object] | None = None) -> list[Event]:
         """What comes of these, for a client that has the snapshot already."""
 
         async def run() -> bytes:
-            stream = self.feed.stream(Filter(), None, self.explainer)
+            stream = self.replica.feed.stream(Options(explain=True), None, self.explainer)
             await anext(stream)
             assert b"event: snapshot" in await anext(stream)
-            self.feed.publish(messages)
+            self.replica.tell(*messages)
             waiting = asyncio.ensure_future(anext(stream))
             if between is not None:
                 await asyncio.sleep(0)
@@ -211,9 +209,7 @@ def test_the_feed_explains_what_it_can_and_says_what_it_cannot(
     assert [kind for kind, _, _ in read] == [
         *("line", "prediction", "prediction", "prediction", "stake", "prediction", "prediction")
     ]
-    assert [one_id for _, one_id, _ in read] == [
-        f"{reader.feed.epoch}-{number}" for number in range(1, 8)
-    ]
+    assert len({one_id for _, one_id, _ in read}) == 7
     for message, (_, _, data) in zip(sent, read, strict=True):
         told = {name: data.pop(name, None) for name in ("explanation", "unexplained")}
         assert data == json.loads(message.model_dump_json()), "the message itself is untouched"
@@ -261,8 +257,8 @@ def test_a_prediction_is_explained_once_for_all_who_ask(
     reader = Reader(settings)
 
     async def two() -> list[list[bytes]]:
-        reader.feed.publish([said_by("7", 3)])
-        frames = [frame.wire for frame in reader.feed.since(0) or []]
+        reader.replica.tell(said_by("7", 3))
+        frames = [frame.wire for frame in reader.replica.feed.ring.since(0) or []]
         return list(await asyncio.gather(reader.explainer(frames), reader.explainer(frames)))
 
     one, other = asyncio.run(two())
@@ -286,5 +282,5 @@ def test_a_challenger_that_has_a_game_explains_itself(app: FastAPI, settings: Se
     dealt = samples.prediction(3, model_version=challenger.version, **part)
     ((_, _, data),) = Reader(settings).read(dealt)
     assert data["explanation"]["model_version"] == challenger.version
-    app.state.feed.publish([dealt])
+    on_board(app, dealt)
     assert get(app, PATH).json() == data["explanation"]

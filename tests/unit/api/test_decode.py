@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from api.decode import Decoder, Seen, identity
+from api.decode import Decoder
 from schemas.errors import RejectedEvent
 from schemas.settings import Settings
 from schemas.time import US_PER_SECOND
@@ -53,19 +53,3 @@ def test_bad_records_are_refused_with_a_reason(raw: bytes, reason: str) -> None:
 def test_five_minutes_ahead_of_the_broker_is_within_tolerance() -> None:
     raw = wire(occurred_at_us=samples.at(1) + 300 * US_PER_SECOND)
     assert DECODER.message(Topic.LINES, raw, samples.at(1)).game_id == samples.GAME
-
-
-def test_ids_are_remembered_a_topic_and_forgotten_oldest_first() -> None:
-    seen = Seen(keep=2)
-    assert seen.add(Topic.LINES, "a")
-    assert not seen.add(Topic.LINES, "a")
-    assert seen.add(Topic.GAMES, "a")
-    assert seen.add(Topic.LINES, "b")
-    assert seen.add(Topic.LINES, "a")
-
-
-def test_each_kind_has_its_own_id() -> None:
-    assert identity(samples.line(event_id="e")) == "e"
-    assert identity(samples.prediction(prediction_id="p")) == "p"
-    assert identity(samples.stake(stake_id="s")) == "s"
-    assert identity(samples.alert(alert_id="a")) == "a"

@@ -18,6 +18,7 @@ from schemas.errors import ConfigError
 from schemas.sections.servers import KafkaSettings, PostgresSettings, RedisSettings
 from schemas.settings import Settings
 from tests import samples
+from tests.fed import on_board
 
 
 @pytest.fixture
@@ -53,9 +54,7 @@ def problem(answer: httpx.Response) -> Any:
 
 
 def test_games_and_one_game(app: FastAPI) -> None:
-    app.state.feed.publish(
-        [samples.game(), samples.line(1), samples.prediction(1), samples.prediction(2)]
-    )
+    on_board(app, samples.game(), samples.line(1), samples.prediction(1), samples.prediction(2))
     answer = get(app, "/v1/games").json()
     assert answer["newest_us"] == samples.at(2)
     assert answer["stale"] is True  # nothing was read to its end yet
@@ -164,6 +163,10 @@ def test_openapi_has_examples_for_the_feed_and_the_board(app: FastAPI) -> None:
         "game",
         "market",
         "event",
+        "min_edge",
+        "conflate_ms",
+        "heartbeat_ms",
+        "fields",
         "explain",
         "last_event_id",
         "Last-Event-ID",

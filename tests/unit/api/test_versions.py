@@ -20,6 +20,7 @@ from schemas.markets import Target
 from schemas.sections.servers import KafkaSettings, MlflowSettings
 from schemas.settings import Settings
 from tests import samples
+from tests.fed import on_board
 from tests.unit import boosters
 from tests.unit.api.test_routes import get, problem
 from tests.unit.boosters import FEATURE_SET, model
@@ -147,14 +148,13 @@ def test_a_registry_that_hangs_holds_nobody_up_and_is_asked_once(
 def test_who_speaks_is_what_the_board_shows(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api.versions, "_versions", lambda _: known("1-a"))
     part: dict[str, Any] = {"role": Role.CHALLENGER, "experiment": "spring"}
-    app.state.feed.publish(
-        [
-            samples.prediction(3, model_version="1-a"),
-            samples.prediction(4, model_version="2-b"),  # a swap
-            samples.prediction(5, game_id=samples.OTHER, model_version="1-a"),
-            samples.prediction(6, game_id=samples.GAME[:-1] + "2", model_version="2-b"),
-            samples.prediction(4, model_version="3-c", **part),
-        ]
+    on_board(
+        app,
+        samples.prediction(3, model_version="1-a"),
+        samples.prediction(4, model_version="2-b"),  # a swap
+        samples.prediction(5, game_id=samples.OTHER, model_version="1-a"),
+        samples.prediction(6, game_id=samples.GAME[:-1] + "2", model_version="2-b"),
+        samples.prediction(4, model_version="3-c", **part),
     )
     (found,) = get(app, "/v1/models/moneyline").json()["models"]
     assert found["speaking"] == [
