@@ -7,6 +7,7 @@ from bench import (
     curate,
     feature_store,
     features,
+    feed,
     gate,
     kelly,
     offline,
@@ -30,7 +31,10 @@ BENCHMARKS = {
     "train": train.main,
     "gate": gate.main,
     "swap": swap.main,
+    "feed": feed.main,
 }
 
-for name in sys.argv[1:] or BENCHMARKS:
-    BENCHMARKS[name]()
+# Some start processes of their own, which import this again.
+if __name__ == "__main__":
+    for name in sys.argv[1:] or BENCHMARKS:
+        BENCHMARKS[name]()
