@@ -104,7 +104,7 @@ class Feed:
         self.lost_at, self.lost = self.ring.head, reason
         self._changed([])
         for view in self._views.values():
-            view.notify()
+            view.end_window()
 
     def source(self, reachable: bool, live: bool) -> None:
         """Tell clients at once when the broker goes or comes back."""

@@ -110,7 +110,10 @@ class Follower:
         assert self._token is not None
         if self._at < feed.lost_at:
             return self._start_over("lost", feed.lost)
-        self._own = Position(feed.layout, feed.layout.parse(self._token))
+        try:
+            self._own = Position(feed.layout, feed.layout.parse(self._token))
+        except BadToken as bad:  # topics made anew, and the loss not told yet
+            return self._start_over("bad_id", str(bad))
         self._at, self._cursor, self._slow = None, feed.ring.first, True
         self.away = self._needs_kafka()
         return [] if self.away else self._sent(self._catch_up())
@@ -175,7 +178,8 @@ class Follower:
         return [*told, self._view.snapshot()]
 
     def _sent(self, wires: list[bytes]) -> list[bytes]:
-        return wires if self._view.options.explain else joined(self._counted(wires))
+        counted = self._counted(wires)
+        return counted if self._view.options.explain else joined(counted)
 
     async def stream(self, rewrite: Rewrite | None = None) -> AsyncGenerator[bytes, None]:
         """Pieces of whole frames, until the server ends the feed."""
@@ -260,6 +264,7 @@ class Follower:
         self._own, self._token = walk.at, walk.at.token
         self._cursor = feed.ring.first
         self.away = self._needs_kafka()
+        self._count_resume("ring")  # unless something came out of Kafka
         yield self._counted([self._view.wire(one.wire) for one in kept])
 
     def _count_resume(self, source: str) -> None:

@@ -17,7 +17,7 @@ Place = tuple[str, int]
 """Topic and partition."""
 
 MAX_TOKEN = 16_384
-"""Characters. 8 partitions a topic make ids of about 150."""
+"""Characters. 8 partitions a topic make ids of up to 250."""
 _FORM = re.compile(r"([0-9a-f]{8})-([A-Za-z0-9_-]+)", re.ASCII)
 _MAX_VARINT = 9
 """Bytes: 63 bits, as Kafka's offsets have."""

@@ -90,7 +90,9 @@ class View:
 
     def end_window(self) -> None:
         """What came in it may go out."""
-        self._window = None
+        if self._window is not None:
+            self._window.cancel()
+            self._window = None
         self._open = self._head()
         self._chunks.clear()
         self.notify()

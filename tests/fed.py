@@ -24,6 +24,46 @@ PARTITIONS = 2
 LAYOUT = Layout().grown("c", tuple(Shape(topic, "id", PARTITIONS) for topic in TOPICS))
 
 
+KIND_TOPICS = {
+    "game": "games",
+    "line": "lines",
+    "result": "results",
+    "prediction": "predictions",
+    "stake": "stakes",
+    "alert": "alerts",
+    "locked": "alerts",
+    "unlocked": "alerts",
+    "settlement": "settlements",
+}
+IDS = {
+    "games": "event_id",
+    "lines": "event_id",
+    "results": "event_id",
+    "predictions": "prediction_id",
+    "stakes": "stake_id",
+    "alerts": "alert_id",
+    "settlements": "settlement_id",
+}
+
+
+def news(topic: str, records: Sequence[Any]) -> list[int]:
+    """Which records of a partition are news, by the words of api/protocol.md and from their JSON
+    alone: no repeat, and newer than all before them about the same."""
+    newest: dict[Any, Any] = {}
+    found = []
+    for number, data in enumerate(records):
+        about = [data.get(part) for part in ("game_id", "book", "target", "market", "fill_id")]
+        if topic == "alerts" and data["kind"] not in ("locked", "unlocked"):
+            about = [data["alert_id"]]
+        times = ("position", "settled_at_us", "occurred_at_us")
+        # A lock and its end may stand at one position; then they come in this order.
+        order = next(data[one] for one in times if one in data), data.get("kind") == "unlocked"
+        if order > newest.get(tuple(about), (-1,)):
+            newest[tuple(about)] = order
+            found.append(number)
+    return found
+
+
 class Log:
     """What was sent: {topic and partition: messages}, as the key deals them out."""
 

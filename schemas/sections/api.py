@@ -24,6 +24,6 @@ class ApiSettings(Section):
     client_queue: int = Field(default=1_000, ge=10)
     """Messages waiting for one client before they are conflated: the newest a key, no other."""
     resume_records: int = Field(default=100_000, ge=0)
-    """How many Kafka records a reconnecting client can be behind the ring; beyond: gap, snapshot."""
+    """Kafka records read for one client that comes back; further behind it gets a gap."""
     streams_per_client: int = Field(default=100, ge=1)
     """Feed streams open at once from one address."""

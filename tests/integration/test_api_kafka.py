@@ -163,6 +163,19 @@ def test_what_the_ring_no_longer_holds_comes_from_kafka(mock_kafka: str, prefix:
         assert not counts.gaps
 
 
+def test_one_address_may_open_so_many_streams(mock_kafka: str, prefix: str) -> None:
+    with serving(api_settings(mock_kafka, prefix, streams_per_client=2)) as served:
+        with following(served, "?heartbeat_ms=1000"), following(served, "?fields=price_home_over"):
+            refused = served.get("/v1/feed")
+            assert refused.status_code == 429
+            assert refused.headers["content-type"] == "application/problem+json"
+            assert refused.headers["retry-after"] == "10"
+        wait_for(lambda: served.server.feed.counts.clients == 0, "both gone")
+        with following(served):
+            assert served.server.feed.counts.clients == 1
+        assert served.server.feed.counts.refused == 1
+
+
 def test_malformed_records_are_counted_and_passed_over(mock_kafka: str, prefix: str) -> None:
     publisher = Publisher(mock_kafka, prefix)
     for value in (b"{", b"\xff", b"null", None, b'{"game_id": 1}'):

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from api.board import Message
 from api.filters import Filter, Kind, Options
 from api.tokens import Position
 from schemas.decisions import AlertKind, SideQuote
@@ -34,7 +35,7 @@ def test_a_frame_is_the_message_as_its_topic_has_it() -> None:
     replica = Replica().live()
     client = replica.client()
     client.take()
-    sent = [
+    sent: list[Message] = [
         samples.alert(1),
         samples.alert(2, AlertKind.UNLOCKED),
         samples.signal(2),
@@ -282,7 +283,7 @@ def test_minimum_edge_tells_when_an_edge_is_gone_and_leaves_out_what_never_had_o
     (snapshot,) = client.events()
     (game,) = snapshot[2]["games"]
     assert (len(game["stakes"]), len(game["predictions"])) == (0, 1)
-    told = [
+    told: list[tuple[Message, bool]] = [
         (samples.stake(2, edge=0.02), False),
         (samples.stake(3, edge=0.03), True),
         (samples.stake(4, edge=0.01), True),  # it takes the place of one that was told

@@ -13,29 +13,8 @@ from api.news import key_of
 from schemas.decisions import AlertKind
 from schemas.markets import Target
 from tests import samples
-from tests.fed import LAYOUT, Client, Log, Replica, place_of
+from tests.fed import IDS, KIND_TOPICS, LAYOUT, Client, Log, Replica, news, place_of
 from tests.fed import TOPICS as TOPIC_NAMES
-
-KIND_TOPICS = {
-    "game": "games",
-    "line": "lines",
-    "result": "results",
-    "prediction": "predictions",
-    "stake": "stakes",
-    "alert": "alerts",
-    "locked": "alerts",
-    "unlocked": "alerts",
-    "settlement": "settlements",
-}
-IDS = {
-    "games": "event_id",
-    "lines": "event_id",
-    "results": "event_id",
-    "predictions": "prediction_id",
-    "stakes": "stake_id",
-    "alerts": "alert_id",
-    "settlements": "settlement_id",
-}
 
 
 def said(position: int, game: str) -> list[Message]:
@@ -54,28 +33,11 @@ def said(position: int, game: str) -> list[Message]:
 
 
 def news_of(log: Log) -> dict[str, list[str]]:
-    """{topic: ids, partition after partition}: by hand, what is newer than all before it of its
-    kind, and no repeat. All samples of one key have times that differ."""
+    """{topic: ids, partition after partition}. All samples of one key have times that differ."""
     found: dict[str, list[str]] = {}
     for (topic, _), records in log.records.items():
-        newest: dict[Any, int] = {}
-        ids = found.setdefault(topic, [])
-        for message in records:
-            assert message is not None
-            data = json.loads(message.model_dump_json())
-            name = data[IDS[topic]]
-            about = tuple(
-                data.get(part) for part in ("game_id", "book", "target", "market", "fill_id")
-            )
-            lock = topic == "alerts" and data["kind"] in ("locked", "unlocked")
-            if topic == "alerts" and not lock:
-                about = (name,)
-            order = 2 * data.get(
-                "position", data.get("settled_at_us", data.get("occurred_at_us"))
-            ) + (data.get("kind") == "unlocked")
-            if order > newest.get(about, -1):
-                newest[about] = order
-                ids.append(name)
+        data = [json.loads(one.model_dump_json()) for one in records if one is not None]
+        found.setdefault(topic, []).extend(data[number][IDS[topic]] for number in news(topic, data))
     return found
 
 

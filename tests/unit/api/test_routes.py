@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 import models.staking.portfolio
 from api.app import create_app
+from api.filters import Kind
 from cli.main import app as cli
 from schemas.errors import ConfigError
 from schemas.sections.servers import KafkaSettings, PostgresSettings, RedisSettings
@@ -80,12 +81,30 @@ def test_an_empty_board_is_an_answer(app: FastAPI) -> None:
         ("/v1/feed?market=moneyline&market=bogus", 422, "query.market.1"),
         ("/v1/feed?game=x", 422, "query.game.0"),
         ("/v1/feed?event=snapshot", 422, "query.event.0"),
+        ("/v1/feed?min_edge=nan", 422, "query.min_edge"),
+        ("/v1/feed?min_edge=11", 422, "query.min_edge"),
+        ("/v1/feed?conflate_ms=-1", 422, "query.conflate_ms"),
+        ("/v1/feed?conflate_ms=60001", 422, "query.conflate_ms"),
+        ("/v1/feed?heartbeat_ms=999", 422, "query.heartbeat_ms"),
+        ("/v1/feed?fields=game_id,pirce", 422, "'pirce'"),
+        ("/v1/feed?last_event_id=" + "x" * 16_385, 422, "query.last_event_id"),
     ],
 )
 def test_errors_are_problem_documents(app: FastAPI, path: str, status: int, names: str) -> None:
     answer = get(app, path)
     assert answer.status_code == status
     assert names in problem(answer)["detail"]
+
+
+def test_the_protocol_names_every_event_and_option(app: FastAPI) -> None:
+    """The one text there is, and what the route takes beside it."""
+    answer = get(app, "/v1/feed/protocol")
+    assert answer.headers["content-type"] == "text/markdown; charset=utf-8"
+    feed = get(app, "/openapi.json").json()["paths"]["/v1/feed"]["get"]
+    options = {one["name"] for one in feed["parameters"]}
+    for name in {*Kind, "snapshot", "heartbeat", "gap", *options} - {"Last-Event-ID"}:
+        assert f"`{name}`" in answer.text
+    assert "`Last-Event-ID`" in answer.text
 
 
 def test_an_error_of_our_own_is_a_problem_without_its_insides(app: FastAPI) -> None:
