@@ -10,6 +10,7 @@ from bench import (
     feed,
     gate,
     kelly,
+    latency,
     offline,
     replay,
     score,
@@ -32,6 +33,7 @@ BENCHMARKS = {
     "gate": gate.main,
     "swap": swap.main,
     "feed": feed.main,
+    "latency": latency.main,
 }
 
 # Some start processes of their own, which import this again.
