@@ -12,13 +12,11 @@ from datetime import UTC, datetime
 from schemas.bets import Settlement
 from schemas.decisions import LOCKS, Alert, AlertKind, Prediction, Stake
 from schemas.events import GameResult, GameUpdate, LineMovement, day_of
+from schemas.feed import RETAIN_US as RETAIN_US
 from schemas.markets import Market, Target
 from schemas.time import US_PER_MINUTE, to_us
 
 Message = GameUpdate | LineMovement | GameResult | Prediction | Stake | Alert | Settlement
-
-RETAIN_US = 12 * 60 * US_PER_MINUTE
-"""How long a game stays on the board after its start, in event time."""
 
 HISTORY = 200
 """Predictions kept a game."""

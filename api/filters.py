@@ -1,28 +1,13 @@
 """What one feed client asked for: which games, markets and kinds, how often, how much."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from api.board import Message
 from schemas.bets import Settlement
 from schemas.decisions import LOCKS, Alert, AlertKind, Prediction, Stake
 from schemas.events import GameResult, GameUpdate, LineMovement
+from schemas.feed import Kind as Kind
 from schemas.markets import MARKET_OF, Market
-
-
-class Kind(StrEnum):
-    """Names of the feed events that carry a message, each as the topic's contract has it."""
-
-    GAME = "game"
-    LINE = "line"
-    RESULT = "result"
-    PREDICTION = "prediction"
-    STAKE = "stake"
-    ALERT = "alert"
-    LOCKED = "locked"
-    UNLOCKED = "unlocked"
-    SETTLEMENT = "settlement"
-
 
 _KINDS: dict[type[Message], Kind] = {
     GameUpdate: Kind.GAME,

@@ -4,49 +4,12 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
-from api.board import RETAIN_US, Board, Game
+from api.board import Board, Game
 from api.fields import keep_in_game
 from api.filters import Filter, Options, kind_of, market_of
 from api.news import edge_of
-from schemas.bets import Settlement
-from schemas.decisions import Alert, Prediction, Stake
-from schemas.events import GameResult, GameUpdate, LineMovement
-
-
-class Rules(BaseModel):
-    """What turns times into states, in microseconds of event time."""
-
-    model_config = ConfigDict(frozen=True)
-
-    cutoff_us: int
-    """The cutoff is this much before the start."""
-    stale_us: int
-    """A quote not confirmed for longer is out of the reckoning."""
-    retain_us: int = RETAIN_US
-    """A game leaves the board this much after its start."""
-    heartbeat_ms: int
-    bankroll: str = "main"
-    """The one whose stakes the board shows."""
-
-
-class GameState(BaseModel):
-    """One game; each part is a message as its own feed event carries it."""
-
-    game_id: str
-    schedule: GameUpdate | None
-    lines: list[LineMovement]
-    confirmed_us: dict[str, int]
-    """When each source last confirmed that its quotes still stand."""
-    predictions: list[Prediction]
-    stakes: list[Stake]
-    lock: Alert | None
-    signals: list[Alert]
-    """Alerts of all other kinds, the newest of the game, oldest first."""
-    result: GameResult | None
-    settlements: list[Settlement]
-    """The newest of each fill."""
+from schemas.feed import GameState
+from schemas.feed import Rules as Rules
 
 
 def game_state(game: Game, wanted: Filter) -> GameState:

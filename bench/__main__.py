@@ -7,8 +7,10 @@ from bench import (
     curate,
     feature_store,
     features,
+    feed,
     gate,
     kelly,
+    latency,
     offline,
     replay,
     score,
@@ -30,7 +32,11 @@ BENCHMARKS = {
     "train": train.main,
     "gate": gate.main,
     "swap": swap.main,
+    "feed": feed.main,
+    "latency": latency.main,
 }
 
-for name in sys.argv[1:] or BENCHMARKS:
-    BENCHMARKS[name]()
+# Some start processes of their own, which import this again.
+if __name__ == "__main__":
+    for name in sys.argv[1:] or BENCHMARKS:
+        BENCHMARKS[name]()

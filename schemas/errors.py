@@ -79,6 +79,18 @@ class Unproven(SteamlineError):
         )
 
 
+class FeedRefused(SteamlineError):
+    """The feed does not serve this client, and asking again would not help."""
+
+    def __init__(self, status: int, problem: str) -> None:
+        super().__init__(problem)
+        self.status = status
+
+
+class FeedUnreadable(SteamlineError):
+    """The feed sent what this client does not understand; going on would lose it silently."""
+
+
 def first_line(problem: BaseException) -> str:
     """What a library says, as far as it fits into a line of ours."""
     return str(problem).strip().partition("\n")[0]
