@@ -3,15 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 
 from fastapi import FastAPI
-from fastapi.responses import FileResponse
-from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api import explain, fills, kelly, problems, routes, versions
+from api import explain, fills, kelly, pages, problems, routes, versions
 from api.board import Board
 from api.explained import Explainer
 from api.feed import Feed
@@ -19,8 +16,6 @@ from api.records import TopicReader
 from api.snapshot import Rules
 from schemas.settings import Settings
 from schemas.time import US_PER_MINUTE
-
-STATIC = Path(__file__).parent / "static"
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -88,10 +83,5 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(versions.build(settings, feed.board))
     app.include_router(kelly.router)
     app.include_router(fills.build(settings))
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
-
-    @app.get("/", include_in_schema=False)
-    async def page() -> FileResponse:
-        return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
-
+    pages.install(app)
     return app

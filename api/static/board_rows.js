@@ -1,6 +1,7 @@
 // The board: a group of rows a game, a row a side, a column a book.
 
 import * as f from "/static/format.js";
+import { el, show } from "/static/dom.js";
 import { MARKETS, SIDES, isLocked, isSimulated, market, quotePrice, standsSince } from "/static/state.js";
 
 // Visitors stand first, as in the game's name; everything else goes by the order of SIDES.
@@ -10,41 +11,13 @@ export const ORDER = {
 const SIGNAL_US = 30 * 60e6; // how long a signal stays on the row; the drawer keeps it
 const FINISHED = new Set(["final", "cancelled"]);
 
-export function el(tag, className, text) {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text != null) node.textContent = text;
-  return node;
-}
-
-// Sets text, and flashes when a number changed. `value` says which way.
-function show(node, text, value = null) {
-  if (node.textContent !== text) {
-    const before = node.shown;
-    node.textContent = text;
-    if (value != null && before != null && before !== value) {
-      node.classList.remove("up", "down");
-      void node.offsetWidth; // start the animation anew
-      node.classList.add(value > before ? "up" : "down");
-    }
-  }
-  if (value != null) node.shown = value;
-}
-
 export class View {
-  constructor(onOpen) {
-    this.onOpen = onOpen;
-    this.format = localStorage.getItem("odds") === "decimal" ? "decimal" : "american";
+  constructor() {
     this.rows = new Map(); // game_id -> GameRows
     this.books = [];
   }
 
-  setFormat(format) {
-    this.format = format;
-    localStorage.setItem("odds", format);
-  }
-
-  render(state) {
+  render(state, format) {
     const games = [...state.games.values()].filter((game) => game.schedule).sort(byStart);
     this.#columns(games);
     const table = document.getElementById("table");
@@ -58,8 +31,8 @@ export class View {
     let last = table.tHead;
     for (const game of games) {
       let rows = this.rows.get(game.id);
-      if (!rows) this.rows.set(game.id, (rows = new GameRows(game.id, this.onOpen)));
-      rows.render(state, game, this.books, this.format, totals);
+      if (!rows) this.rows.set(game.id, (rows = new GameRows(game.id)));
+      rows.render(state, game, this.books, format, totals);
       if (last.nextSibling !== rows.body) last.after(rows.body);
       last = rows.body;
     }
@@ -90,7 +63,6 @@ export class View {
     for (const id of ["facts", "scroll", "legend"]) $(id).hidden = !games.length;
     $("empty").hidden = games.length > 0;
     $("empty").textContent = "No games on the board yet. They appear as soon as a schedule arrives.";
-    $("simulated").hidden = !games.some(isSimulated);
     show($("fact-games"), String(games.length));
     show($("fact-open"), String(totals.open));
     show($("fact-stakes"), String(totals.stakes));
@@ -113,7 +85,7 @@ function recent(state, game) {
 }
 
 class GameRows {
-  constructor(id, onOpen) {
+  constructor(id) {
     this.body = el("tbody", "game");
     this.body.dataset.game = id;
     this.about = el("th", "c-game");
@@ -122,9 +94,8 @@ class GameRows {
     this.start = el("time");
     this.tags = el("span", "tags");
     this.top.append(this.start, this.tags);
-    this.open = el("button", "teams");
-    this.open.type = "button";
-    this.open.addEventListener("click", () => onOpen(id));
+    this.open = el("a", "teams");
+    this.open.href = `/games/${encodeURIComponent(id)}`;
     this.away = el("span");
     this.home = el("span");
     this.open.append(this.away, this.home);

@@ -1,0 +1,85 @@
+// Nodes of text, never of markup: whatever data says is shown as it is written.
+
+import { moment, time, utc } from "/static/format.js";
+
+export function el(tag, className, ...content) {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  node.append(...content.filter((one) => one != null));
+  return node;
+}
+
+// Sets text, and flashes when a number changed. `value` says which way.
+export function show(node, text, value = null) {
+  if (node.textContent !== text) {
+    const before = node.shown;
+    node.textContent = text;
+    if (value != null && before != null && before !== value) {
+      node.classList.remove("up", "down");
+      void node.offsetWidth; // start the animation anew
+      node.classList.add(value > before ? "up" : "down");
+    }
+  }
+  if (value != null) node.shown = value;
+}
+
+// A moment in the reader's zone, UTC on hover.
+export function when(us, short = false) {
+  if (us == null) return el("span", "", "–");
+  const node = el("time", "", short ? time(us) : moment(us));
+  node.dateTime = new Date(us / 1000).toISOString();
+  node.title = utc(us);
+  return node;
+}
+
+// columns: [{name, of(row): text or node, number?, title?}]; rows drawn as they stand.
+export function table(caption, columns, rows) {
+  const head = el("tr", "", ...columns.map((column) => {
+    const cell = el("th", column.number ? "num" : "", column.name);
+    cell.scope = "col";
+    if (column.title) cell.title = column.title;
+    return cell;
+  }));
+  const body = el("tbody", "", ...rows.map((row) => el("tr", "", ...columns.map((column, at) => {
+    const cell = el(at ? "td" : "th", column.number ? "num" : "", column.of(row) ?? "–");
+    if (!at) cell.scope = "row";
+    return cell;
+  }))));
+  const node = el("table", "list", el("caption", "", caption), el("thead", "", head), body);
+  return scroller(node, caption);
+}
+
+// Wide things scroll in themselves, by keyboard too: the page never does.
+export function scroller(node, label) {
+  const region = el("div", "scroll", node);
+  region.tabIndex = 0;
+  region.setAttribute("role", "region");
+  region.setAttribute("aria-label", label);
+  return region;
+}
+
+// Nothing there: says so, and what to do about it.
+export const empty = (what, todo) => el("div", "nothing", el("p", "", what), todo ? el("p", "todo", todo) : null);
+
+// [[name, text or node]]: figures in a row.
+export const facts = (pairs) => el("dl", "facts", ...pairs.map(([name, value]) =>
+  el("div", "", el("dt", "", name), el("dd", "", value ?? "–"))));
+
+// A labelled state: a mark and a word, so that colour is never alone. good | bad | warn | none
+const MARKS = { good: "✓", bad: "✕", warn: "!", none: "·" };
+export function badge(tone, text) {
+  const mark = el("span", "", MARKS[tone]);
+  mark.ariaHidden = "true";
+  return el("span", `badge ${tone}`, mark, text);
+}
+
+// Fills `target` with what `load` returns, or with why it could not.
+export async function fill(target, load) {
+  try {
+    target.replaceChildren(...[await load()].flat().filter(Boolean));
+  } catch (problem) {
+    if (problem.status == null) throw problem;
+    target.replaceChildren(empty("Not available", problem.message));
+  }
+  target.removeAttribute("aria-busy");
+}

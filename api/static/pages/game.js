@@ -1,0 +1,1 @@
+import { begin } from "/static/shell.js"; begin({});
