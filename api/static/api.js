@@ -47,3 +47,18 @@ async function signIn() {
     throw new Problem(401, "This needs a key with the scope read.");
   }
 }
+
+// Items of a paged list, page by page until `most`. {items, more: there are others}
+export async function list(path, most = 5_000) {
+  const items = [];
+  let cursor = null;
+  do {
+    const address = new URL(path, location.origin);
+    address.searchParams.set("limit", Math.min(1_000, most - items.length));
+    if (cursor) address.searchParams.set("cursor", cursor);
+    const page = await get(address.pathname + address.search);
+    items.push(...page.items);
+    cursor = page.next;
+  } while (cursor && items.length < most);
+  return { items, more: cursor != null };
+}

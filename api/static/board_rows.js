@@ -4,10 +4,6 @@ import * as f from "/static/format.js";
 import { el, show } from "/static/dom.js";
 import { MARKETS, SIDES, isLocked, isSimulated, market, quotePrice, standsSince } from "/static/state.js";
 
-// Visitors stand first, as in the game's name; everything else goes by the order of SIDES.
-export const ORDER = {
-  moneyline: ["away", "home"], run_line: ["away", "home"], total: ["over", "under"],
-};
 const SIGNAL_US = 30 * 60e6; // how long a signal stays on the row; the drawer keeps it
 const FINISHED = new Set(["final", "cancelled"]);
 
@@ -133,7 +129,7 @@ class GameRows {
     const markets = MARKETS.map((name) => market(state, game, name)).filter(Boolean);
     this.#arrange(markets, books);
     for (const one of markets) {
-      for (const side of ORDER[one.name]) {
+      for (const side of f.ORDER[one.name]) {
         this.sides.get(`${one.name} ${side}`).render(state, game, one, side, format, books);
       }
       if (one.stake?.fraction > 0 && !over) {
@@ -183,7 +179,7 @@ class GameRows {
     }
     this.about.rowSpan = 2 * markets.length;
     for (const one of markets) {
-      for (const [index, side] of ORDER[one.name].entries()) {
+      for (const [index, side] of f.ORDER[one.name].entries()) {
         const row = new SideRow(one.name, index, books);
         if (!this.body.firstChild) row.row.append(this.about);
         row.attach();
@@ -237,7 +233,7 @@ class SideRow {
 
   render(state, game, one, side, format, books) {
     const opposite = side === SIDES[one.name][1]; // probabilities are of the first side
-    show(this.side, sideLabel(game, one, side));
+    show(this.side, f.sideLabel(game, one, side));
     const best = one.best[side];
     show(this.bestPrice, f.price(best?.price, format), best?.price);
     show(this.bestBook, best ? f.bookName(best.book) : "");
@@ -268,7 +264,7 @@ class SideRow {
     show(this.verdict, bet ? f.amount(stake.amount) : stake ? "No stake" : "–", bet ? stake.amount : null);
     let why = "";
     if (bet) {
-      why = `${sideLabel(game, { ...one, line: stake.line ?? one.line }, stake.side)} `
+      why = `${f.sideLabel(game, { ...one, line: stake.line ?? one.line }, stake.side)} `
         + `${f.price(stake.price, format)} ${f.bookName(stake.book)} · ${f.percent(stake.fraction, 2)}${stake.paper ? " · paper, no bet" : ""}`;
     } else if (stake) {
       why = stake.refusals.map((reason) => f.REFUSALS[reason] ?? reason).join(", ");
@@ -293,15 +289,4 @@ class SideRow {
         + (other ? ` at ${quote.line}` : "");
     }
   }
-}
-
-export function sideLabel(game, one, side) {
-  const [away, home] = game.id.split("-").slice(4, 6);
-  if (side === "home" || side === "away") {
-    const team = side === "home" ? home : away;
-    if (one.name !== "run_line" || one.line == null) return team;
-    return `${team} ${f.handicap(side === "home" ? one.line : -one.line)}`;
-  }
-  const line = one.line ?? one.prediction?.line ?? "";
-  return `${side === "over" ? "Over" : "Under"} ${line}`.trim();
 }

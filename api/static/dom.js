@@ -32,7 +32,7 @@ export function when(us, short = false) {
   return node;
 }
 
-// columns: [{name, of(row): text or node, number?, title?}]; rows drawn as they stand.
+// columns: [{name, of(row): text or node, number?, title?, className?}]; rows drawn as they stand.
 export function table(caption, columns, rows) {
   const head = el("tr", "", ...columns.map((column) => {
     const cell = el("th", column.number ? "num" : "", column.name);
@@ -41,7 +41,8 @@ export function table(caption, columns, rows) {
     return cell;
   }));
   const body = el("tbody", "", ...rows.map((row) => el("tr", "", ...columns.map((column, at) => {
-    const cell = el(at ? "td" : "th", column.number ? "num" : "", column.of(row) ?? "–");
+    const name = column.className ?? (column.number ? "num" : "");
+    const cell = el(at ? "td" : "th", name, column.of(row) ?? "–");
     if (!at) cell.scope = "row";
     return cell;
   }))));
