@@ -1,6 +1,7 @@
 """Errors as problem details (RFC 9457)."""
 
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -25,6 +26,16 @@ class Problem(BaseModel):
     detail: str = Field(examples=["no game mlb-2026-07-20-BOS-NYY-1 on the board"])
     instance: str = Field(examples=["/v1/games/mlb-2026-07-20-BOS-NYY-1"])
     errors: list[BadInput] | None = None
+
+
+INVALID: dict[int | str, dict[str, Any]] = {
+    422: {"model": Problem, "description": "A parameter is wrong"}
+}
+REFUSED: dict[int | str, dict[str, Any]] = {
+    **INVALID,
+    503: {"model": Problem, "description": "Postgres is not configured or does not answer"},
+}
+"""What a route that asks Postgres may answer instead."""
 
 
 class ProblemResponse(JSONResponse):

@@ -46,9 +46,10 @@ def report(
     import json
 
     from cli.moments import moment
-    from flows.ab import Asked, ab_report
+    from flows.ab import ab_report
     from models.evaluation.ab_report import document
     from models.evaluation.document import plain
+    from models.evaluation.trial import Asked
     from schemas.settings import Settings
     from schemas.time import to_us
 

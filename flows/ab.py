@@ -2,32 +2,20 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import polars as pl
 
 from flows.connectors.parquet import scan
 from flows.predicted import predicted
 from flows.references import references
-from models.evaluation.ab_report import CHALLENGER, CHAMPION, Comparison, Trial, compared
+from models.evaluation.ab_report import BETS, Comparison, Trial, compared
 from models.evaluation.references import CLOSE
+from models.evaluation.trial import Asked, rows_of, trial_of
 from models.staking.kelly import edge, kelly_fraction
-from schemas.errors import DataMissing
 from schemas.markets import PRICED_BY, SIDES, Market, Target
 from schemas.sections.staking import StakingSettings
 from schemas.settings import Settings
 from schemas.topics import Topic
-
-BETS = pl.Schema(
-    {
-        "game_id": pl.String(),
-        "model_version": pl.String(),
-        "fraction": pl.Float64(),
-        "price": pl.Float64(),
-        "won": pl.Float64(),
-        "close": pl.Float64(),
-    }
-)
 
 _STAKED = (
     "game_id",
@@ -41,65 +29,14 @@ _STAKED = (
 )
 
 
-class Asked(NamedTuple):
-    """What to compare; what is left open is taken as the newest experiment has it."""
-
-    target: Target
-    experiment: str | None = None
-    a: str | None = None
-    b: str | None = None
-    """Model versions; both without an experiment: of two workers on the same topics."""
-
-
 def ab_report(
     archives: Sequence[Path], settings: Settings, asked: Asked, until_us: int | None = None
 ) -> Comparison:
     """Raises DataMissing where neither or only one of the versions has spoken."""
     rows = predicted(archives, until_us, shadows=True).filter(target=asked.target.value)
-    trial = _trial(rows, asked)
-    rows = rows.filter(pl.col("model_version").is_in([trial.a, trial.b]))
-    if trial.experiment is not None:
-        dealt = pl.col("share").is_not_null()
-        rows = rows.filter(
-            pl.col("experiment") == trial.experiment, dealt if trial.mode == "split" else ~dealt
-        )
+    trial = trial_of(rows, asked)
+    rows = rows_of(rows, trial)
     return compared(rows, bets(archives, rows, settings, trial), trial)
-
-
-def _trial(rows: pl.DataFrame, asked: Asked) -> Trial:
-    target = asked.target.value
-    tried = rows.filter(pl.col("experiment").is_not_null()).sort("as_of_us", "position")
-    if asked.experiment is not None:
-        tried = tried.filter(experiment=asked.experiment)
-    sides = {}
-    for role, version in ((CHAMPION, asked.a), (CHALLENGER, asked.b)):
-        part = tried.filter(role=role)
-        sides[role] = part if version is None else part.filter(model_version=version)
-    if any(part.is_empty() for part in sides.values()):
-        if asked.a is not None and asked.b is not None and asked.experiment is None:
-            return Trial(target, asked.a, asked.b, "shadow")
-        raise DataMissing(
-            f"{target}: no champion and challenger of an experiment in these archives. "
-            "STEAMLINE_AB_MODE begins one; or name two versions with --a and --b"
-        )
-    last = sides[CHALLENGER].row(-1, named=True)
-    there = tried.filter(experiment=last["experiment"])
-    # The newest beside this challenger; not the challenger itself, once it has been promoted.
-    beside = sides[CHAMPION].filter(
-        pl.col("experiment") == last["experiment"],
-        pl.col("model_version") != last["model_version"],
-    )
-    if beside.is_empty():
-        raise DataMissing(f"{target}: no champion has spoken in experiment {last['experiment']}")
-    a, b = beside["model_version"][-1], last["model_version"]
-    return Trial(
-        target,
-        a,
-        b,
-        "shadow" if last["share"] is None else "split",
-        last["experiment"],
-        tuple(sorted(set(there["model_version"]) - {a, b})),
-    )
 
 
 def bets(

@@ -14,8 +14,8 @@ from flows.backtest import Backtest, Period
 from flows.bet_table import bet_table, ledger_table
 from flows.connectors.manifest import read_manifest
 from flows.connectors.parquet import PLAYED, ArchiveRecord, read_archive, scan
-from flows.offline import game_day
 from flows.parity import batches
+from models.evaluation.rows import game_day
 from models.evaluation.tear_page import Setting, document, image, page
 from models.evaluation.tear_sheet import TearSheet, tear_sheet
 from models.staking.ledger import Account

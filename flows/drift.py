@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from flows.predicted import SAID, predicted
+from flows.predicted import predicted
 from flows.training import origin_of, read_training_set
 from models.boosters.dataset import TrainingSet, only
 from models.boosters.scoring import TargetModel
 from models.boosters.training import MIN_GAMES, train_all
 from models.evaluation.drift import DriftRules
 from models.evaluation.monitor import DriftReport, Importance, Vectors, monitor, recent_from
+from models.evaluation.said import SAID
 from models.features.catalogue import NAMES
 from models.features.kernel import FeatureSet
 from schemas.errors import DataMissing

@@ -10,6 +10,7 @@ import polars as pl
 from flows.connectors.parquet import scan
 from flows.steps.decode import DAYS_AFTER_GAME, DAYS_BEFORE_GAME
 from models.boosters.dataset import Sample, sample
+from models.evaluation.rows import game_day
 from models.features.catalogue import NAMES
 from models.features.fold import FoldRules
 from models.features.history import Frames, History
@@ -101,11 +102,6 @@ def _rows(
         return rows
     away = (pl.col("occurred_at_us").dt.date() - game_day()).dt.total_days()
     return rows.filter(away.is_between(-DAYS_BEFORE_GAME, DAYS_AFTER_GAME))
-
-
-def game_day() -> pl.Expr:
-    """The date in the game id; null for a day that does not exist."""
-    return pl.col("game_id").str.extract(r"-(\d{4}-\d{2}-\d{2})-").str.to_date(strict=False)
 
 
 def samples(

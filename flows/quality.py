@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 
 from flows.connectors.parquet import scan
-from flows.offline import game_day, samples
+from flows.offline import samples
+from models.evaluation.rows import game_day
 from models.features.arrays import Array
 from models.features.catalogue import COLUMNS_OF, NAMES
 from models.quality import Quality, QualityRules, Topics, assess, coverage

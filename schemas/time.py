@@ -15,7 +15,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 # 2000-01-01 .. 2100-01-01: outside it, a number is seconds or milliseconds by mistake.
-_EARLIEST_US = 946_684_800 * US_PER_SECOND
+EARLIEST_US = 946_684_800 * US_PER_SECOND
 LATEST_US = 4_102_444_800 * US_PER_SECOND
 
 
@@ -45,5 +45,5 @@ def _parse(value: object) -> int:
     raise ValueError(f"{value!r} is neither integer microseconds nor ISO 8601")
 
 
-Micros = Annotated[int, Field(ge=_EARLIEST_US, le=LATEST_US), BeforeValidator(_parse)]
+Micros = Annotated[int, Field(ge=EARLIEST_US, le=LATEST_US), BeforeValidator(_parse)]
 """Microseconds since 1970 UTC; parses aware ISO 8601 too, refuses naive times."""

@@ -18,6 +18,18 @@ from schemas.errors import DataMissing
 Mode = Literal["shadow", "split"]
 CHAMPION, CHALLENGER = Role.CHAMPION.value, Role.CHALLENGER.value
 
+BETS = pl.Schema(
+    {
+        "game_id": pl.String(),
+        "model_version": pl.String(),
+        "fraction": pl.Float64(),
+        "price": pl.Float64(),
+        "won": pl.Float64(),
+        "close": pl.Float64(),
+    }
+)
+"""One row a game and model version: what `compared` takes as bets."""
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -66,7 +78,7 @@ class Comparison:
 def compared(
     rows: pl.DataFrame, bets: pl.DataFrame, trial: Trial, drawing: Drawing = USUAL
 ) -> Comparison:
-    """rows: predictions of the trial (`flows.predicted.SAID`); bets: one a game and model version,
+    """rows: predictions of the trial (columns `said.SAID`); bets: one a game and model version,
     columns game_id, model_version, fraction, price, won (1, 0, or null for a push), close (chance
     of the side at the close, null where unknown).
 

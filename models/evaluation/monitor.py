@@ -144,7 +144,7 @@ def monitor(
     last: date,
     days: int,
 ) -> DriftReport:
-    """rows: predictions (`flows.predicted.SAID`) up to `last`; recent: vectors of the last `days`
+    """rows: predictions (columns `said.SAID`) up to `last`; recent: vectors of the last `days`
     days; reference: of the games that the models learned from; importance: by target; names: of
     the features."""
     unknown: list[str] = []

@@ -64,6 +64,11 @@ def checked(rows: pl.DataFrame) -> pl.DataFrame:
     return rows
 
 
+def game_day() -> pl.Expr:
+    """The date in the game id; null for a day that does not exist."""
+    return pl.col("game_id").str.extract(r"-(\d{4}-\d{2}-\d{2})-").str.to_date(strict=False)
+
+
 def decided(rows: pl.DataFrame, target: str) -> pl.DataFrame:
     """A target's rows with a prediction and a winner, weighted so that a game counts once."""
     rows = rows.filter(

@@ -1,5 +1,6 @@
 """The API and its feed."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -23,3 +24,6 @@ class ApiSettings(Section):
     the port. There are no keys yet, so open it only behind something that asks for one."""
     client_queue: int = Field(default=1_000, ge=10)
     """Messages waiting for one client before it is told of a gap and sent a fresh snapshot."""
+    backtests: Path | None = None
+    """Folder whose folders `steamline backtest --out` wrote; without it
+    `STEAMLINE_HOME/backtests`."""

@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 
 from flows.connectors.parquet import write_archive
-from flows.predicted import SAID, predicted
+from flows.predicted import predicted
+from models.evaluation.said import SAID
 from schemas.decisions import Prediction, Role
 from schemas.errors import DataMissing
 from schemas.events import GameResult
