@@ -140,3 +140,10 @@ export const fixed = (value, digits = 4) =>
 
 export const signedNumber = (value, digits = 2) =>
   (value == null ? DASH : (value < 0 ? "" : "+") + fixed(value, digits));
+
+// "BOS at NYY, 20 Jul", from the id: for lists of games that may have left the board.
+export function gameName(id) {
+  const [, year, month, date, away, home, number] = id.split("-");
+  const game = Number(number) > 1 ? `, game ${number}` : "";
+  return `${away} at ${home}, ${day(Date.UTC(+year, +month - 1, +date, 18) * 1000)}${game}`;
+}
