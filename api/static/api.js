@@ -49,16 +49,16 @@ async function signIn() {
 }
 
 // Items of a paged list, page by page until `most`. {items, more: there are others}
-export async function list(path, most = 5_000) {
+export async function list(path, most = 5_000, page = 1_000) {
   const items = [];
   let cursor = null;
   do {
     const address = new URL(path, location.origin);
-    address.searchParams.set("limit", Math.min(1_000, most - items.length));
+    address.searchParams.set("limit", Math.min(page, most - items.length));
     if (cursor) address.searchParams.set("cursor", cursor);
-    const page = await get(address.pathname + address.search);
-    items.push(...page.items);
-    cursor = page.next;
+    const found = await get(address.pathname + address.search);
+    items.push(...found.items);
+    cursor = found.next;
   } while (cursor && items.length < most);
   return { items, more: cursor != null };
 }

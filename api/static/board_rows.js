@@ -2,7 +2,7 @@
 
 import * as f from "/static/format.js";
 import { el, show } from "/static/dom.js";
-import { MARKETS, SIDES, isLocked, isSimulated, market, quotePrice, standsSince } from "/static/state.js";
+import { MARKETS, isLocked, isSimulated, market, quotePrice, standsSince } from "/static/state.js";
 
 const SIGNAL_US = 30 * 60e6; // how long a signal stays on the row; the drawer keeps it
 const FINISHED = new Set(["final", "cancelled"]);
@@ -232,20 +232,15 @@ class SideRow {
   }
 
   render(state, game, one, side, format, books) {
-    const opposite = side === SIDES[one.name][1]; // probabilities are of the first side
     show(this.side, f.sideLabel(game, one, side));
     const best = one.best[side];
     show(this.bestPrice, f.price(best?.price, format), best?.price);
     show(this.bestBook, best ? f.bookName(best.book) : "");
     const { prediction } = one;
-    const probability = prediction && (opposite ? 1 - prediction.probability : prediction.probability);
-    const consensus = prediction
-      && (opposite ? 1 - prediction.market_probability : prediction.market_probability);
-    const fair = prediction && (opposite ? 1 / probability : prediction.fair_price);
-    const edge = prediction?.best.find((quote) => quote.side === side)?.edge ?? null;
+    const { model, consensus, fair, edge } = f.ofSide(one, side);
     const [fairCell, modelCell, marketCell, edgeCell] = this.numbers;
-    show(fairCell[1], f.price(Number.isFinite(fair) ? fair : null, format), fair);
-    show(modelCell[1], f.percent(probability), probability);
+    show(fairCell[1], f.price(fair, format), fair);
+    show(modelCell[1], f.percent(model), model);
     show(marketCell[1], f.percent(consensus), consensus);
     show(edgeCell[1], f.signed(edge), edge);
     edgeCell[0].dataset.sign = edge == null ? "" : edge > 0 ? "plus" : "minus";

@@ -69,10 +69,13 @@ export class Chart {
       height: this.height,
       legend: { show: false },
       cursor: { drag: { x: true, y: false }, points: { size: 6 } },
-      scales: { x: { time: !this.number }, y: this.range ? { range: this.range } : {} },
+      scales: {
+        x: { time: !this.number, range: around(this.number ? 0.05 : 12 * 3600) },
+        y: { range: this.range ?? padded },
+      },
       axes: [
         { ...axis, ...(this.number ? { values: (_, ticks) => ticks.map(this.number) } : {}) },
-        { ...axis, size: 62, values: (_, ticks) => ticks.map((tick) => this.text(tick)) },
+        { ...axis, size: wide, values: (_, ticks) => ticks.map((tick) => this.text(tick)) },
       ],
       series: [{}, ...this.series.map((one, at) => {
         const [name, dash] = this.#style(one, at);
@@ -147,10 +150,13 @@ export class Chart {
   }
 
   #values() {
-    const at = this.plot?.cursor?.idx ?? this.data[0].length - 1;
+    const under = this.plot?.cursor?.idx;
+    const at = under ?? this.data[0].length - 1;
     this.outs?.forEach((out, series) => {
       const value = this.data[series + 1]?.[at];
-      out.textContent = value == null ? "–" : this.text(value);
+      // The newest is the last of a time, and means nothing on another axis.
+      const none = this.number && under == null;
+      out.textContent = none ? "" : value == null ? "–" : this.text(value);
     });
   }
 
@@ -187,6 +193,18 @@ export class Chart {
     if (!this.plot) this.#rebuild();
     else if (width !== this.plot.width) this.plot.setSize({ width, height: this.height });
   }
+}
+
+// As wide as its longest label.
+const wide = (_, labels) => 16 + 6.5 * Math.max(3, ...(labels ?? []).map((label) => label.length));
+
+// A single moment still needs a span to be drawn in.
+const around = (span) => (_, low, high) => (low === high ? [low - span, high + span] : [low, high]);
+
+function padded(_, low, high) {
+  if (low == null) return [0, 1];
+  const pad = 0.08 * (high - low) || 0.02 * Math.abs(high) || 1;
+  return [low - pad, high + pad];
 }
 
 // One column of x and one a series, as uPlot takes them. With `step` a value stands until the next.

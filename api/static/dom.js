@@ -33,7 +33,8 @@ export function when(us, short = false) {
 }
 
 // columns: [{name, of(row): text or node, number?, title?, className?}]; rows drawn as they stand.
-export function table(caption, columns, rows) {
+// quiet: the caption is for screen readers alone.
+export function table(caption, columns, rows, quiet = false) {
   const head = el("tr", "", ...columns.map((column) => {
     const cell = el("th", column.number ? "num" : "", column.name);
     cell.scope = "col";
@@ -46,7 +47,7 @@ export function table(caption, columns, rows) {
     if (!at) cell.scope = "row";
     return cell;
   }))));
-  const node = el("table", "list", el("caption", "", caption), el("thead", "", head), body);
+  const node = el("table", "list", el("caption", quiet ? "hidden" : "", caption), el("thead", "", head), body);
   return scroller(node, caption);
 }
 
@@ -72,6 +73,22 @@ export function badge(tone, text) {
   const mark = el("span", "", MARKS[tone]);
   mark.ariaHidden = "true";
   return el("span", `badge ${tone}`, mark, text);
+}
+
+// A bar from the middle to `share`, -1 to 1, or from the left where there is nothing below 0.
+export function bar(share, middle = true) {
+  const make = (tag, attributes) => {
+    const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+    return node;
+  };
+  const [from, span] = middle ? [-50, 50] : [0, 100];
+  const picture = make("svg", { viewBox: `${from} 0 100 10`, preserveAspectRatio: "none", "aria-hidden": "true" });
+  picture.append(
+    make("rect", { x: Math.min(0, share * span), y: 1, width: Math.abs(share * span), height: 8, class: share < 0 ? "minus" : "plus" }),
+    make("line", { x1: 0, x2: 0, y1: 0, y2: 10, class: "axis" }),
+  );
+  return picture;
 }
 
 // Fills `target` with what `load` returns, or with why it could not.

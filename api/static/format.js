@@ -127,9 +127,10 @@ export function sideLabel(game, one, side) {
 // A number with the digits that matter: features run from 0.0001 to 100,000.
 export function figure(value) {
   if (value == null) return DASH;
-  if (Number.isInteger(value)) return value.toLocaleString();
   const size = Math.abs(value);
-  return value.toLocaleString(undefined, { maximumFractionDigits: size >= 100 ? 1 : size >= 1 ? 3 : 5 });
+  const digits = Number.isInteger(value) ? 0 : size >= 100 ? 1 : size >= 1 ? 3 : 5;
+  const text = size.toLocaleString(undefined, { maximumFractionDigits: digits });
+  return value < 0 && text !== "0" ? `−${text}` : text;
 }
 
 export const interval = (pair, digits = 4) =>
@@ -146,4 +147,18 @@ export function gameName(id) {
   const [, year, month, date, away, home, number] = id.split("-");
   const game = Number(number) > 1 ? `, game ${number}` : "";
   return `${away} at ${home}, ${day(Date.UTC(+year, +month - 1, +date, 18) * 1000)}${game}`;
+}
+
+// What the model and the market say of one side; messages speak of home or over.
+export function ofSide({ prediction }, side) {
+  if (!prediction) return { model: null, consensus: null, fair: null, edge: null };
+  const second = side === "away" || side === "under";
+  const of = (share) => (second ? 1 - share : share);
+  const model = of(prediction.probability);
+  return {
+    model,
+    consensus: of(prediction.market_probability),
+    fair: !second ? prediction.fair_price : model > 0 ? 1 / model : null,
+    edge: prediction.best.find((quote) => quote.side === side)?.edge ?? null,
+  };
 }

@@ -1,6 +1,6 @@
 // What stands for each market of a game: prices, the model, the stake or why there is none.
 
-import { badge, el, facts, scroller, when } from "/static/dom.js";
+import { badge, el, scroller, table, when } from "/static/dom.js";
 import * as f from "/static/format.js";
 import { MARKETS, market, quotePrice, standsSince } from "/static/state.js";
 
@@ -9,18 +9,7 @@ export function verdicts(state, game, format) {
   return MARKETS.map((name) => market(state, game, name)).filter(Boolean).map((one) => {
     const { stake, prediction } = one;
     const bet = stake?.fraction > 0;
-    const first = f.ORDER[one.name][1] === "home" ? "home" : "over";
-    const figures = prediction ? facts([
-      ["Model", f.percent(prediction.probability)],
-      ["Market", f.percent(prediction.market_probability)],
-      ["Fair", f.price(prediction.fair_price, format)],
-      ["Edge", f.signed(prediction.best.find((quote) => quote.side === first)?.edge)],
-      ...(one.runs != null ? [["Runs expected", f.fixed(one.runs, 2)]] : []),
-      ...(prediction.mean_margin != null ? [["Margin expected", f.signedNumber(prediction.mean_margin)]] : []),
-    ]) : el("p", "note", "The model has not spoken about this market yet.");
-    const head = el("h2", "", f.MARKET_NAMES[one.name]);
-    const side = el("span", "of", f.sideLabel(game, one, first));
-    const block = el("div", "verdict-block", el("header", "", head, side), figures);
+    const block = el("div", "verdict-block", el("h2", "", f.MARKET_NAMES[one.name]), sides(game, one, format));
     if (bet) {
       block.append(el("p", "bet-line",
         badge(stake.paper ? "warn" : "good", stake.paper ? "Paper stake" : "Stake"), " ",
@@ -32,10 +21,25 @@ export function verdicts(state, game, format) {
           f.REFUSALS_LONG[reason] ? `: ${f.REFUSALS_LONG[reason]}` : ""))));
     }
     if (prediction) {
-      block.append(el("p", "note", `Model ${prediction.model_version}, ${f.percent(prediction.completeness, 0)} of features, as of `, when(prediction.as_of_us, true)));
+      const expected = one.runs != null ? `${f.fixed(one.runs, 2)} runs expected. `
+        : prediction.mean_margin != null ? `Home margin of ${f.signedNumber(prediction.mean_margin)} runs expected. ` : "";
+      block.append(el("p", "note", `${expected}Model ${prediction.model_version}, ${f.percent(prediction.completeness, 0)} of features, as of `, when(prediction.as_of_us, true)));
     }
     return block;
   });
+}
+
+// A row a side, as on the board.
+function sides(game, one, format) {
+  const rows = f.ORDER[one.name].map((side) => ({ side, ...f.ofSide(one, side) }));
+  return table(`${f.MARKET_NAMES[one.name]}: model against market`, [
+    { name: "Side", of: ({ side }) => f.sideLabel(game, one, side) },
+    { name: "Best", number: true, of: ({ side }) => f.price(one.best[side]?.price, format) },
+    { name: "Fair", number: true, of: ({ fair }) => f.price(fair, format) },
+    { name: "Model", number: true, of: ({ model }) => f.percent(model) },
+    { name: "Market", number: true, of: ({ consensus }) => f.percent(consensus) },
+    { name: "Edge", number: true, of: ({ edge }) => (edge > 0 ? el("b", "plus", f.signed(edge)) : f.signed(edge)) },
+  ], rows, true);
 }
 
 export function alerts(game) {
@@ -53,10 +57,10 @@ export function alerts(game) {
 export function quotes(state, game, format) {
   const blocks = MARKETS.map((name) => market(state, game, name)).filter((one) => one?.quotes.length);
   if (!blocks.length) return [el("p", "note", "No book has quoted this game yet.")];
-  return blocks.map((one) => table(state, game, one, format));
+  return blocks.map((one) => byBook(state, game, one, format));
 }
 
-function table(state, game, one, format) {
+function byBook(state, game, one, format) {
   const total = one.name === "total";
   const names = f.ORDER[one.name].map((side) =>
     (total ? { over: "Over", under: "Under" }[side] : f.sideLabel(game, { ...one, line: null }, side)));

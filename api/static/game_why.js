@@ -1,7 +1,7 @@
 // From the price to the probability, feature by feature.
 
 import { get } from "/static/api.js";
-import { el, facts, fill, when } from "/static/dom.js";
+import { bar, el, facts, fill, when } from "/static/dom.js";
 import * as f from "/static/format.js";
 import { tabs } from "/static/tabs.js";
 
@@ -47,18 +47,4 @@ function show(one) {
     el("p", "note", `Right: for ${one.market === "total" ? "over" : "home"}; left: against it, in ${unit}. `
       + `How the model came to its number, not what causes wins. Model ${one.model_version}, as of `, when(one.as_of_us, true)),
   ];
-}
-
-function bar(share) {
-  const make = (tag, attributes) => {
-    const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
-    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-    return node;
-  };
-  const picture = make("svg", { viewBox: "-50 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" });
-  picture.append(
-    make("rect", { x: Math.min(0, share * 50), y: 1, width: Math.abs(share * 50), height: 8, class: share < 0 ? "minus" : "plus" }),
-    make("line", { x1: 0, x2: 0, y1: 0, y2: 10, class: "axis" }),
-  );
-  return picture;
 }

@@ -9,7 +9,7 @@ const $ = (id) => document.getElementById(id);
 
 begin({ query: { event: "result" } }); // for its state alone
 fill($("all"), async () => {
-  const { items } = await list("/v1/backtests?", 1_000);
+  const { items } = await list("/v1/backtests", 1_000, 100);
   if (!items.length) return empty("No backtest yet", "steamline backtest --out backtests/NAME writes one; STEAMLINE_API_BACKTESTS names the folder.");
   const chosen = new URLSearchParams(location.search).get("id");
   const found = items.find((one) => one.id === chosen);

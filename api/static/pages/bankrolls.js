@@ -2,7 +2,7 @@
 
 import { get, list } from "/static/api.js";
 import { Chart } from "/static/chart.js";
-import { badge, el, empty, facts, fill, table, when } from "/static/dom.js";
+import { badge, bar, el, empty, facts, fill, table, when } from "/static/dom.js";
 import * as f from "/static/format.js";
 import { begin, oddsFormat, state } from "/static/shell.js";
 import { tabs } from "/static/tabs.js";
@@ -70,7 +70,12 @@ function choose(wanted) {
 function chart({ items, more }) {
   if (!items.length) return empty("Nothing booked yet", "steamline bankroll deposit puts money in.");
   const points = [...items].reverse().map((one) => [one.at_us, Number(one.balance)]);
-  setTimeout(() => balance.show([{ name: "Balance", style: 0, strong: true, points: rising(points) }]));
+  // Bookings come in order of number. Where their times run back, as in a replay, the number is the
+  // only order there is.
+  const back = points.some(([us], at) => at > 0 && us < points[at - 1][0]);
+  balance.number = back ? (x) => `#${x}` : null;
+  const drawn = back ? points.map(([, value], at) => [at + 1, value]) : points;
+  setTimeout(() => balance.show([{ name: "Balance", style: 0, strong: true, points: drawn }]));
   const [first, last] = [points[0][1], points.at(-1)[1]];
   const peak = points.reduce((found, [, value]) => {
     const high = Math.max(found.high, value);
@@ -79,19 +84,9 @@ function chart({ items, more }) {
   return [
     facts([["Now", f.amount(last)], ["Highest", f.amount(peak.high)], ["Deepest fall", f.percent(peak.fall)], ["Bookings", f.figure(items.length)]]),
     balance.node,
-    el("p", "note", more ? "The newest 5,000 bookings." : `From ${f.amount(first)}, every booking.`),
+    el("p", "note", (more ? "The newest 5,000 bookings" : `From ${f.amount(first)}, every booking`)
+      + (back ? ", by number: their event times run back." : ".")),
   ];
-}
-
-// Bookings come in order of number; of one moment the last counts, and time never runs back.
-function rising(points) {
-  const found = new Map();
-  let newest = -Infinity;
-  for (const [us, value] of points) {
-    newest = Math.max(newest, us);
-    found.set(newest, value);
-  }
-  return [...found];
 }
 
 const bet = (one) => `${f.MARKET_NAMES[one.market]}: ${f.sideLabel({ id: one.game_id }, { name: one.market, line: homeLine(one) }, one.side)}`;
@@ -162,11 +157,7 @@ function refusals(refused) {
     el("div", "bars", ...[...counts].sort((a, b) => b[1] - a[1]).flatMap(([reason, count]) => {
       const label = el("span", "", f.REFUSALS[reason] ?? reason);
       label.title = f.REFUSALS_LONG[reason] ?? "";
-      const bar = el("meter");
-      bar.max = most;
-      bar.value = count;
-      bar.setAttribute("aria-label", f.REFUSALS[reason] ?? reason);
-      return [label, bar, el("span", "", f.figure(count))];
+      return [label, bar(count / most, false), el("span", "", f.figure(count))];
     })),
     el("p", "note", `Of the newest ${f.figure(refused.length)} refusals; one may have several reasons.`),
   ];

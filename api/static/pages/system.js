@@ -59,12 +59,18 @@ function topics(system) {
 function lag(system) {
   if (system.unknown) return empty("Kafka cannot be asked", system.unknown);
   if (!system.lag.length) return empty("Nobody reads yet", "steamline run score, curate, archive, settle and ledger commit how far they are.");
+  const groups = Map.groupBy(system.lag, (one) => one.group);
+  const rows = [...groups].map(([group, parts]) => ({
+    group,
+    behind: parts.reduce((sum, one) => sum + one.behind, 0),
+    where: parts.filter((one) => one.behind).map((one) => `${one.topic} ${f.figure(one.behind)}`),
+  }));
   return table("Records that a group has not done", [
     { name: "Group", of: (one) => one.group },
-    { name: "Topic", of: (one) => one.topic },
+    { name: "State", of: (one) => (one.behind ? badge("warn", "behind") : badge("good", "caught up")) },
     { name: "Behind", number: true, of: (one) => f.figure(one.behind) },
-    { name: "", of: (one) => (one.behind ? badge("warn", "behind") : badge("good", "caught up")) },
-  ], system.lag);
+    { name: "Where", className: "text", of: (one) => one.where.join(", ") || "–" },
+  ], rows);
 }
 
 async function letters() {
