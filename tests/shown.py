@@ -1,22 +1,25 @@
 """A whole stack for the pages: two days of games scored, staked, bet, booked and served."""
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
+from flows.connectors.ledger_store import LedgerStore
 from flows.connectors.parquet import PLAYED, read_archive
+from models.staking.ledger import deposited
 from schemas.bets import Outcome
 from schemas.events import GameUpdate, LineMovement, day_of
+from schemas.sections.servers import PostgresSettings
 from schemas.settings import Settings
 from schemas.time import US_PER_HOUR, US_PER_MINUTE
 from schemas.topics import TOPIC_OF, Topic
 from tests.samples import fill, settlement
 from tests.served import Served, serving
-from tests.system import Sent, Site, Trained, sent, steamline
+from tests.system import Sent, Site, Trained, sent
 
 NASTY = "<script>window.hacked=1</script><img src=x onerror=window.hacked=1>"
 
@@ -77,13 +80,11 @@ def shown(
             "backtest", str(trained.archive), "--out", str(folder / "backtests" / "last-day"),
             "--start", day, "--end", day,
         )
-        steamline(site.env, site.folder, "bankroll", "open", "main")
-        steamline(site.env, site.folder, "bankroll", "deposit", "main", "10000")
+        _open_bankroll(dsn, what.now_us - 30 * US_PER_HOUR)
         site.send(sent(what.records, PLAYED))
         site.send([Sent(Topic.LINES, what.today.encode(), NASTY.encode(), what.now_us // 1000)])
         site.send(_bets(what))
-        worker = site.run_to_end()
-        assert worker is not None
+        site.run_to_end()
         for command in (("run", "ledger", "--once"), ("run", "curate", "--once")):
             child = site.start(*command)
             assert child.wait(60) == 0, child.said[-2000:]
@@ -91,6 +92,15 @@ def shown(
         with _environment(site.env), serving(Settings.read()) as what.served:
             what.served.await_ready()
             yield what
+
+
+def _open_bankroll(dsn: str, now_us: int) -> None:
+    """As the commands do it, at an event time of the games: they would say today's."""
+    store = LedgerStore(PostgresSettings(dsn=SecretStr(dsn)))
+    store.open()
+    store.open_bankroll("main", "USD", False, now_us)
+    store.book(deposited("main", "deposit:main:first", Decimal("10000"), now_us), now_us)
+    store.close()
 
 
 def _bets(what: Shown) -> list[Sent]:

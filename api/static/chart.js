@@ -196,10 +196,13 @@ export class Chart {
 }
 
 // As wide as its longest label.
-const wide = (_, labels) => 16 + 6.5 * Math.max(3, ...(labels ?? []).map((label) => label.length));
+const wide = (_, labels) => 22 + 7 * Math.max(3, ...(labels ?? []).map((label) => label.length));
 
 // A single moment still needs a span to be drawn in.
-const around = (span) => (_, low, high) => (low === high ? [low - span, high + span] : [low, high]);
+const around = (span) => (plot, low, high) => {
+  const [xs] = plot.data;
+  return xs.length === 1 ? [xs[0] - span, xs[0] + span] : [low, high];
+};
 
 function padded(_, low, high) {
   if (low == null) return [0, 1];

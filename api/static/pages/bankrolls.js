@@ -73,7 +73,7 @@ function chart({ items, more }) {
   // Bookings come in order of number. Where their times run back, as in a replay, the number is the
   // only order there is.
   const back = points.some(([us], at) => at > 0 && us < points[at - 1][0]);
-  balance.number = back ? (x) => `#${x}` : null;
+  balance.number = back ? (x) => (Number.isInteger(x) ? `#${x}` : "") : null;
   const drawn = back ? points.map(([, value], at) => [at + 1, value]) : points;
   setTimeout(() => balance.show([{ name: "Balance", style: 0, strong: true, points: drawn }]));
   const [first, last] = [points[0][1], points.at(-1)[1]];

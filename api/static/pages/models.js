@@ -94,7 +94,7 @@ function rolling(quality) {
   const worse = last.low != null && last.low > 0;
   return [
     el("p", "", better ? badge("good", "better than the market") : worse ? badge("bad", "worse than the market") : badge("none", "not told from the market"),
-      ` ${f.fixed(last.difference)} a game (${f.interval(last.low == null ? null : [last.low, last.high])}) over the last ${quality.window_days} days with games`),
+      ` ${f.fixed(last.difference)} a game ${last.low == null ? "" : `(${f.interval([last.low, last.high])}) `}over the last ${quality.window_days} days with games`),
     loss.node,
     el("p", "note", `Lower is better. ${quality.games} games${quality.simulated ? ", some simulated" : ""}; versions ${quality.versions.join(", ")}.`),
   ];
