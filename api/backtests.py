@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from api.paging import Page
-from api.problems import INVALID, Problem
+from api.problems import Problem
 from api.tags import Tagged
 from schemas.settings import Settings
 
@@ -26,7 +26,6 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$")]
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 BacktestId = Annotated[Name, Path(examples=["season-2026"], description="Name of the folder")]
 _NONE: dict[int | str, dict[str, Any]] = {
-    **INVALID,
     404: {"model": Problem, "description": "No backtest of that name"},
     503: {"model": Problem, "description": "Its files cannot be read"},
 }
@@ -79,7 +78,7 @@ def build(settings: Settings) -> APIRouter:
     router = APIRouter(tags=["backtests"], route_class=Tagged)
     root = settings.api.backtests or settings.home / "backtests"
 
-    @router.get("/v1/backtests", summary="Backtests, by name", responses=INVALID)
+    @router.get("/v1/backtests", summary="Backtests, by name")
     def list_backtests(
         limit: Annotated[int, Query(ge=1, le=100, description="Rows a page, at most")] = 50,
         cursor: Annotated[

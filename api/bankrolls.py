@@ -145,11 +145,11 @@ def build(database: Database) -> APIRouter:
         from_us: From = None,
         to_us: To = None,
         limit: Limit = 100,
-        cursor: After = None,
+        after: After = None,
     ) -> History:
         """Every transaction with what it moved and the balance behind it."""
         since, until = span(from_us, to_us)
-        before = None if cursor is None else _number(cursor)
+        before = None if after is None else _number(after)
         async with database.reading() as connection:
             if not await connection.fetchval(
                 "SELECT true FROM bankrolls WHERE bankroll = $1", name
@@ -158,10 +158,10 @@ def build(database: Database) -> APIRouter:
             found = await database.asked(
                 connection, query("bankroll_history"), name, since, until, before, limit + 1
             )
-        items, after = cut(
+        items, more = cut(
             found, limit, _booking, lambda row: Cursor(row["at_us"], str(row["number"]))
         )
-        return History(items=items, next=after)
+        return History(items=items, next=more)
 
     return router
 

@@ -46,13 +46,13 @@ def build(database: Database) -> APIRouter:
         from_us: From = None,
         to_us: To = None,
         limit: Limit = 100,
-        cursor: After = None,
+        after: After = None,
     ) -> Fills:
         """Bets at the price that was really got, by when they were made."""
         listing = Listing(FILLS, "filled_at", "fill_id").only("game_id = $", game)
         listing.only("market = $", market).only("bankroll = $", bankroll).only("paper = $", paper)
-        items, after = await listing.within(from_us, to_us).page(database, cursor, limit, fill_of)
-        return Fills(items=items, next=after)
+        items, more = await listing.within(from_us, to_us).page(database, after, limit, fill_of)
+        return Fills(items=items, next=more)
 
     @router.get("/v1/settlements", summary="Graded bets, newest first", responses=REFUSED)
     async def list_settlements(
@@ -64,14 +64,14 @@ def build(database: Database) -> APIRouter:
         from_us: From = None,
         to_us: To = None,
         limit: Limit = 100,
-        cursor: After = None,
+        after: After = None,
     ) -> Settlements:
         """How bets were graded, by which rule, and their value against the close."""
         listing = Listing(_SETTLEMENTS, "settled_at", "settlement_id").only("game_id = $", game)
         listing.only("market = $", market).only("bankroll = $", bankroll)
         listing.only("outcome = $", outcome).only("paper = $", paper).within(from_us, to_us)
-        items, after = await listing.page(database, cursor, limit, _settlement_of)
-        return Settlements(items=items, next=after)
+        items, more = await listing.page(database, after, limit, _settlement_of)
+        return Settlements(items=items, next=more)
 
     return router
 

@@ -105,13 +105,13 @@ def build(database: Database) -> APIRouter:
         from_us: From = None,
         to_us: To = None,
         limit: Annotated[int, Query(ge=1, le=200, description="Rows a page, at most")] = 50,
-        cursor: After = None,
+        after: After = None,
     ) -> DeadLetters:
         """Records and parts of payloads that were refused, whole as far as asked for."""
         listing = Listing(_LETTERS.format(max_bytes), "recorded_at", "letter_id")
         listing.only("reason = $", reason).only("source = $", source).only("topic = $", topic)
-        items, after = await listing.within(from_us, to_us).page(database, cursor, limit, _letter)
-        return DeadLetters(items=items, next=after)
+        items, more = await listing.within(from_us, to_us).page(database, after, limit, _letter)
+        return DeadLetters(items=items, next=more)
 
     @router.get("/v1/dead-letters/reasons", summary="Dead letters by reason", responses=REFUSED)
     async def count_dead_letters(from_us: From = None, to_us: To = None) -> Reasons:

@@ -60,13 +60,13 @@ def build(database: Database) -> APIRouter:
         from_us: From = None,
         to_us: To = None,
         limit: Limit = 100,
-        cursor: After = None,
+        after: After = None,
     ) -> Predictions:
         """What models said, by the newest event that they knew of (`as_of_us`)."""
         listing = Listing(_PREDICTIONS, "as_of", "prediction_id").only("game_id = $", game)
         listing.only("target = $", target).only("role = $", role).within(from_us, to_us)
-        items, after = await listing.page(database, cursor, limit, Prediction.model_validate)
-        return Predictions(items=items, next=after)
+        items, more = await listing.page(database, after, limit, Prediction.model_validate)
+        return Predictions(items=items, next=more)
 
     @router.get("/v1/stakes", summary="Stakes and refusals, newest first", responses=REFUSED)
     async def list_stakes(
@@ -80,14 +80,14 @@ def build(database: Database) -> APIRouter:
         from_us: From = None,
         to_us: To = None,
         limit: Limit = 100,
-        cursor: After = None,
+        after: After = None,
     ) -> Stakes:
         """What was to be bet, or why nothing: one message stands until the next one."""
         listing = Listing(_STAKES, "as_of", "stake_id").only("game_id = $", game)
         listing.only("market = $", market).only("bankroll = $", bankroll).only("role = $", role)
         listing.only("(fraction > 0.0) = $", staked).within(from_us, to_us)
-        items, after = await listing.page(database, cursor, limit, Stake.model_validate)
-        return Stakes(items=items, next=after)
+        items, more = await listing.page(database, after, limit, Stake.model_validate)
+        return Stakes(items=items, next=more)
 
     @router.get("/v1/alerts", summary="Alerts, newest first", responses=REFUSED)
     async def list_alerts(
@@ -97,12 +97,12 @@ def build(database: Database) -> APIRouter:
         from_us: From = None,
         to_us: To = None,
         limit: Limit = 100,
-        cursor: After = None,
+        after: After = None,
     ) -> Alerts:
         """Locks, signals, refused models and drift."""
         listing = Listing(_ALERTS, "as_of", "alert_id").only("game_id = $", game)
         listing.only("market = $", market).only("kind = $", kind).within(from_us, to_us)
-        items, after = await listing.page(database, cursor, limit, Alert.model_validate)
-        return Alerts(items=items, next=after)
+        items, more = await listing.page(database, after, limit, Alert.model_validate)
+        return Alerts(items=items, next=more)
 
     return router

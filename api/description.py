@@ -8,6 +8,7 @@ from fastapi.routing import APIRoute
 from api.problems import ProblemResponse
 
 _PROBLEM = "#/components/schemas/Problem"
+_FRAMEWORKS_OWN = "#/components/schemas/HTTPValidationError"
 TAGS = [
     {"name": "feed", "description": "The live board by Server-Sent Events"},
     {"name": "board", "description": "Today's games as they stand now"},
@@ -37,17 +38,19 @@ def describe(app: FastAPI) -> None:
             document = make()
             for path in document["paths"].values():
                 for operation in path.values():
-                    for answer in operation["responses"].values():
-                        _correct(answer)
+                    _correct(operation["responses"])
+            for unused in ("HTTPValidationError", "ValidationError"):
+                document["components"]["schemas"].pop(unused, None)
         return app.openapi_schema or make()
 
     app.openapi = described  # type: ignore[method-assign]
 
 
-def _correct(answer: dict[str, Any]) -> None:
-    content = answer.get("content", {})
-    of_problem = [
-        kind for kind, one in content.items() if one.get("schema", {}).get("$ref") == _PROBLEM
-    ]
-    for kind in of_problem:
-        content[ProblemResponse.media_type] = content.pop(kind)
+def _correct(responses: dict[str, Any]) -> None:
+    for status, answer in responses.items():
+        content = answer.get("content", {})
+        named = {one.get("schema", {}).get("$ref") for one in content.values()}
+        if named & {_PROBLEM, _FRAMEWORKS_OWN}:
+            answer["content"] = {ProblemResponse.media_type: {"schema": {"$ref": _PROBLEM}}}
+        if _FRAMEWORKS_OWN in named:
+            responses[status] = answer | {"description": "A parameter or the body is wrong"}

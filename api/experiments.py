@@ -69,8 +69,8 @@ class Difference(BaseModel):
     """Valid when looked at once; none with too few days."""
     always: tuple[float, float] | None
     """Valid however often it is looked at; none with too few days."""
-    settled: Literal["a", "b"] | None
-    """Which is better, once that is safe to say at any time."""
+    settled: str | None
+    """Which is better, `a` or `b`, once that is safe to say at any time."""
     strays: int
     """Games of a split in which both spoke: left out."""
     games_needed: GamesNeeded | None
@@ -169,9 +169,9 @@ def _one(said: "pl.DataFrame", trial: "Trial") -> Experiment:
         a=trial.a,
         b=trial.b,
         others=list(trial.others),
-        share=rows["share"].max(),
-        first_us=rows["as_of_us"].min(),
-        last_us=rows["as_of_us"].max(),
+        share=rows["share"].drop_nulls().to_list()[-1] if trial.mode == "split" else None,
+        first_us=rows["as_of_us"].to_list()[0],
+        last_us=rows["as_of_us"].to_list()[-1],
         spoken=Arms(
             a=rows.filter(model_version=trial.a)["game_id"].n_unique(),
             b=rows.filter(model_version=trial.b)["game_id"].n_unique(),

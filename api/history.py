@@ -64,15 +64,15 @@ def build(database: Database) -> APIRouter:
         from_us: From = None,
         to_us: To = None,
         limit: Limit = 500,
-        cursor: After = None,
+        after: After = None,
     ) -> Odds:
         """Every price of every book, oldest first. A game that nobody has named has none."""
         listing = Listing(_ODDS, "occurred_at", "event_id", newest_first=False)
         listing.only("game_id = $", game_id).only("market = $", market).only("book = $", book)
-        items, after = await listing.within(from_us, to_us).page(
-            database, cursor, limit, LineMovement.model_validate
+        items, more = await listing.within(from_us, to_us).page(
+            database, after, limit, LineMovement.model_validate
         )
-        return Odds(items=items, next=after)
+        return Odds(items=items, next=more)
 
     @router.get("/v1/games/{game_id}/splits", summary="Betting splits of a game", responses=REFUSED)
     async def list_splits(
@@ -82,14 +82,14 @@ def build(database: Database) -> APIRouter:
         from_us: From = None,
         to_us: To = None,
         limit: Limit = 500,
-        cursor: After = None,
+        after: After = None,
     ) -> Splits:
         """Shares of tickets and money as sources gave them, oldest first."""
         listing = Listing(_SPLITS, "occurred_at", "event_id", newest_first=False)
         listing.only("game_id = $", game_id).only("market = $", market).only("book = $", book)
-        items, after = await listing.within(from_us, to_us).page(
-            database, cursor, limit, BettingSplits.model_validate
+        items, more = await listing.within(from_us, to_us).page(
+            database, after, limit, BettingSplits.model_validate
         )
-        return Splits(items=items, next=after)
+        return Splits(items=items, next=more)
 
     return router

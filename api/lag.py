@@ -7,7 +7,7 @@ import logging
 from typing import NamedTuple
 
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 from pydantic import BaseModel
 
 from schemas.errors import ConfigError
@@ -81,10 +81,10 @@ class Broker:
             if name in about and about[name].error is None
             for partition in sorted(about[name].partitions)
         ]
-        begins = self._offsets(places, OffsetSpec.earliest())
-        ends = self._offsets(places, OffsetSpec.latest())
+        begins = self._offsets(places, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+        ends = self._offsets(places, OffsetSpec.latest())  # type: ignore[no-untyped-call]
         held = {place: ends[place][0] - begins[place][0] for place in places}
-        stamps = self._offsets(places, OffsetSpec.max_timestamp())
+        stamps = self._offsets(places, OffsetSpec.max_timestamp())  # type: ignore[no-untyped-call]
         topics = [
             _news(topic, [place for place in places if place[0] == name], held, stamps, now_us)
             for name, topic in names.items()

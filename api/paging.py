@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 
-from fastapi import HTTPException, Query
-from pydantic import BaseModel, Field, GetPydanticSchema
-from pydantic_core import core_schema
+from fastapi import Depends, HTTPException, Query
+from pydantic import BaseModel, Field
 
 from api.database import Database
 from schemas.time import EARLIEST_US, LATEST_US, from_us
@@ -63,15 +62,23 @@ class Cursor(NamedTuple):
         return cursor
 
 
-def _of_cursor(_: Any, __: Any) -> core_schema.CoreSchema:
-    text = core_schema.str_schema(max_length=_MAX_CURSOR, pattern=r"^[A-Za-z0-9_-]+$")
-    return core_schema.no_info_after_validator_function(Cursor.unpacked, text)
+def _after(
+    cursor: Annotated[
+        str | None,
+        Query(
+            max_length=_MAX_CURSOR,
+            pattern=r"^[A-Za-z0-9_-]+$",
+            description="`next` of the page before, as it is",
+        ),
+    ] = None,
+) -> Cursor | None:
+    try:
+        return None if cursor is None else Cursor.unpacked(cursor)
+    except ValueError as bad:
+        raise HTTPException(422, f"query.cursor: {bad}") from None
 
 
-After = Annotated[
-    Annotated[Cursor, GetPydanticSchema(_of_cursor)] | None,
-    Query(alias="cursor", description="`next` of the page before, as it is"),
-]
+After = Annotated[Cursor | None, Depends(_after)]
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Rows a page, at most")]
 From = Annotated[
     int | None,

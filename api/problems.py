@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 
 class BadInput(BaseModel):
@@ -28,12 +29,8 @@ class Problem(BaseModel):
     errors: list[BadInput] | None = None
 
 
-INVALID: dict[int | str, dict[str, Any]] = {
-    422: {"model": Problem, "description": "A parameter is wrong"}
-}
 REFUSED: dict[int | str, dict[str, Any]] = {
-    **INVALID,
-    503: {"model": Problem, "description": "Postgres is not configured or does not answer"},
+    503: {"model": Problem, "description": "Postgres is not configured or does not answer"}
 }
 """What a route that asks Postgres may answer instead."""
 
@@ -55,6 +52,16 @@ def _answer(
     return ProblemResponse(problem.model_dump(exclude_none=True), status_code=status)
 
 
+def _methods(app: FastAPI, request: Request) -> set[str]:
+    """Of all routes with this path: the router names those of the first one alone."""
+    return {
+        method
+        for route in app.routes
+        if route.matches(request.scope)[0] is not Match.NONE
+        for method in getattr(route, "methods", None) or ()
+    }
+
+
 def install(app: FastAPI) -> None:
     """Every error of the app becomes a problem document."""
 
@@ -62,6 +69,8 @@ def install(app: FastAPI) -> None:
     async def refused(request: Request, error: HTTPException) -> ProblemResponse:
         answer = _answer(request, error.status_code, str(error.detail))
         answer.headers.update(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            answer.headers["Allow"] = ", ".join(sorted(_methods(app, request)))
         return answer
 
     @app.exception_handler(RequestValidationError)

@@ -85,7 +85,7 @@ class Bin(BaseModel):
 
 class CalibrationBins(BaseModel):
     bias: float
-    """Mean prediction less what happened."""
+    """Mean of what happened less what was predicted."""
     bias_interval: tuple[float, float] | None
     slope: float | None
     """1: as sure as it should be; below: too sure. None where it cannot be told."""
@@ -192,6 +192,8 @@ def _judged(target: Target, days: int, window: int, rows: Rows, drift: list[Aler
 def _bins(over: "pl.DataFrame", chance: str) -> list[Bin]:
     from models.evaluation.metrics import reliability
 
-    curve = reliability(*(over[name].to_numpy() for name in (chance, "outcome", "weight")))
+    curve = reliability(
+        over[chance].to_numpy(), over["outcome"].to_numpy(), over["weight"].to_numpy()
+    )
     rows = zip(*(column.tolist() for column in curve), strict=True)
     return [Bin.model_validate(dict(zip(curve._fields, row, strict=True))) for row in rows]

@@ -36,9 +36,7 @@ class Alive(BaseModel):
 
 def build(settings: Settings, feed: Feed, reader: TopicReader, explainer: Explainer) -> APIRouter:
     """All routes, bound to this process's feed."""
-    router = APIRouter(
-        responses={422: {"model": Problem, "description": "A parameter is wrong"}},
-    )
+    router = APIRouter()
 
     @router.get(
         "/v1/feed",

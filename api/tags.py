@@ -4,7 +4,7 @@ The name is a hash of the body, so it is the same from every replica, and for th
 whenever that is asked for. It spares the wire, not the question.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from hashlib import blake2b
 from typing import Any
 
@@ -30,7 +30,7 @@ class Tagged(APIRoute):
         responses[200] = {**responses.get(200, {}), "headers": _HEADER}
         super().__init__(path, endpoint, **options | {"responses": responses})
 
-    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
         async def tagged(request: Request) -> Response:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict
 
 from api.explain import Vectors
-from api.problems import INVALID, Problem
+from api.problems import Problem
 from api.tags import Tagged
 from schemas.decisions import Probability
 from schemas.events import GameId
@@ -76,7 +76,6 @@ def build(vectors: Vectors) -> APIRouter:
         "/v1/games/{game_id}/features",
         summary="The newest feature vector of a game",
         responses={
-            **INVALID,
             404: {"model": Problem, "description": "The game has no vector"},
             503: {"model": Problem, "description": "Redis is not at hand, or holds another set"},
         },

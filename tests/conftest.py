@@ -19,6 +19,7 @@ from deploy.stack.redis import RedisServer
 from flows.connectors.migrations import migrate
 from flows.connectors.parquet import PLAYED
 from schemas.sections.servers import PostgresSettings
+from tests.rest import Rest, filled
 from tests.system import Site, Trained, clean_env, sent, steamline
 
 ROOT = Path(__file__).parents[1]
@@ -172,3 +173,17 @@ def real_slate(
         site.send(sent(slate.records(), PLAYED))
         site.run_to_end()
         yield site
+
+
+@pytest.fixture(scope="session")
+def rest(
+    kafka: KafkaBroker,
+    redis_url: str,
+    postgres: PostgresServer,
+    _schema: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Rest]:
+    """An API process over servers that hold something of everything it can tell."""
+    folder = tmp_path_factory.mktemp("rest")
+    with filled(kafka.bootstrap, redis_url, postgres, _schema, folder) as rest:
+        yield rest
