@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from api.paging import Page
 from api.problems import Problem
+from api.said import known
 from api.tags import Tagged
 from schemas.settings import Settings
 
@@ -191,7 +192,7 @@ def _about(folder: Folder, numbers: dict[str, Any]) -> BacktestRow:
             balance_end=sheet["balance"]["end"],
             drawdown=sheet["balance"]["drawdown"],
             roi=roi.get("value"),
-            roi_interval=roi.get("interval"),
+            roi_interval=known(roi.get("interval") or (None, None)),
             warnings=sheet["warnings"],
         )
     except (KeyError, TypeError, AttributeError, ValidationError):

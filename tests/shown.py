@@ -52,8 +52,12 @@ class Shown:
     def tell(self, *said: LineMovement | GameUpdate) -> None:
         """As a source would."""
         self.site.send(
-            Sent(TOPIC_OF[type(one)], one.game_id.encode(), one.model_dump_json().encode(),
-                 one.occurred_at_us // 1000)
+            Sent(
+                TOPIC_OF[type(one)],
+                one.game_id.encode(),
+                one.model_dump_json().encode(),
+                one.occurred_at_us // 1000,
+            )
             for one in said
         )
 
@@ -77,8 +81,14 @@ def shown(
         what = Shown(site, trained)
         day = what.day.isoformat()
         tested = site.start(
-            "backtest", str(trained.archive), "--out", str(folder / "backtests" / "last-day"),
-            "--start", day, "--end", day,
+            "backtest",
+            str(trained.archive),
+            "--out",
+            str(folder / "backtests" / "last-day"),
+            "--start",
+            day,
+            "--end",
+            day,
         )
         _open_bankroll(dsn, what.now_us - 30 * US_PER_HOUR)
         site.send(sent(what.records, PLAYED))
@@ -89,7 +99,7 @@ def shown(
             child = site.start(*command)
             assert child.wait(60) == 0, child.said[-2000:]
         assert tested.wait(60) == 0, tested.said[-2000:]
-        with _environment(site.env), serving(Settings.read()) as what.served:
+        with environment(site.env), serving(Settings.read()) as what.served:
             what.served.await_ready()
             yield what
 
@@ -106,15 +116,26 @@ def _open_bankroll(dsn: str, now_us: int) -> None:
 def _bets(what: Shown) -> list[Sent]:
     """One bet won yesterday, one open today."""
     won = fill(
-        0, game_id=what.yesterday, fill_id="won", amount=Decimal("150.00"),
+        0,
+        game_id=what.yesterday,
+        fill_id="won",
+        amount=Decimal("150.00"),
         filled_at_us=what.now_us - 20 * US_PER_HOUR,
     )
     graded = settlement(
-        "won", game_id=what.yesterday, amount=Decimal("150.00"), outcome=Outcome.WIN,
-        payout=Decimal("285.00"), settled_at_us=what.now_us - 14 * US_PER_HOUR,
+        "won",
+        game_id=what.yesterday,
+        amount=Decimal("150.00"),
+        outcome=Outcome.WIN,
+        payout=Decimal("285.00"),
+        settled_at_us=what.now_us - 14 * US_PER_HOUR,
     )
     still = fill(
-        0, game_id=what.today, fill_id="open", amount=Decimal("80.00"), source=NASTY[:60],
+        0,
+        game_id=what.today,
+        fill_id="open",
+        amount=Decimal("80.00"),
+        source=NASTY[:60],
         filled_at_us=what.now_us - 10 * US_PER_MINUTE,
     )
     return [
@@ -124,7 +145,7 @@ def _bets(what: Shown) -> list[Sent]:
 
 
 @contextmanager
-def _environment(env: Mapping[str, str]) -> Iterator[None]:
+def environment(env: Mapping[str, str]) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in env.items():
             if name.startswith("STEAMLINE_"):

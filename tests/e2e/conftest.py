@@ -59,9 +59,9 @@ def page(context: BrowserContext) -> Iterator[Page]:
 
 
 @pytest.fixture
-def keep(tmp_path: Path) -> Iterator["Keep"]:
+def keep(tmp_path: Path) -> "Keep":
     """Screenshots, under STEAMLINE_SCREENSHOTS where that names a folder."""
-    yield Keep(Path(os.environ.get("STEAMLINE_SCREENSHOTS", tmp_path)))
+    return Keep(Path(os.environ.get("STEAMLINE_SCREENSHOTS", tmp_path)))
 
 
 class Keep:
@@ -70,4 +70,6 @@ class Keep:
         self.folder = folder
 
     def __call__(self, page: Page, name: str) -> None:
-        page.screenshot(path=self.folder / f"{re.sub('[^a-z0-9-]+', '-', name)}.png", full_page=True)
+        page.screenshot(
+            path=self.folder / f"{re.sub('[^a-z0-9-]+', '-', name)}.png", full_page=True
+        )

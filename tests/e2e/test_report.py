@@ -10,6 +10,7 @@ from models.evaluation.judge import judge
 from models.evaluation.page import page as report_page
 from tests.unit.models.evaluation.seasons import no_references, season
 
+
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = [season(1, edge=0.3), season(8, edge=0.0, target="total")]
