@@ -24,18 +24,23 @@ from tests.system import Sent, Site, Trained, sent
 NASTY = "<script>window.hacked=1</script><img src=x onerror=window.hacked=1>"
 
 
+GAMES = 4
+"""A day."""
+
+
 class Shown:
     """`today` is a game before its cutoff, `yesterday` one with a result."""
 
     def __init__(self, site: Site, trained: Trained) -> None:
         self.site = site
-        days = sorted({day_of(one) for one in _games(trained)})
-        self.first, self.day = days[-2:]
-        records = [
+        games = sorted({one.game_id for one in read_archive(trained.archive, (Topic.GAMES,))})
+        first, self.day = sorted({day_of(one) for one in games})[-2:]
+        chosen = {
             one
-            for one in read_archive(trained.archive, PLAYED)
-            if day_of(one.game_id) in (self.first, self.day)
-        ]
+            for day in (first, self.day)
+            for one in [game for game in games if day_of(game) == day][:GAMES]
+        }
+        records = list(read_archive(trained.archive, PLAYED, None, None, chosen))
         schedules = [
             GameUpdate.model_validate_json(one.value)
             for one in records
@@ -46,7 +51,7 @@ class Shown:
         """Where the event time stands: all games of the day are open."""
         self.records = [one for one in records if one.occurred_at_us <= self.now_us]
         self.today = min(self.starts, key=lambda game: (self.starts[game], game))
-        self.yesterday = min(one.game_id for one in records if day_of(one.game_id) == self.first)
+        self.yesterday = min(one for one in chosen if day_of(one) == first)
         self.served: Served
 
     def tell(self, *said: LineMovement | GameUpdate) -> None:
@@ -60,10 +65,6 @@ class Shown:
             )
             for one in said
         )
-
-
-def _games(trained: Trained) -> set[str]:
-    return {one.game_id for one in read_archive(trained.archive, (Topic.GAMES,))}
 
 
 @contextmanager

@@ -91,13 +91,29 @@ export function bar(share, middle = true) {
   return picture;
 }
 
+// Puts `nodes` in the place of what is there, without taking the reader's place in it or the focus.
+export function replace(target, nodes) {
+  const regions = () => [...target.querySelectorAll(".scroll, .signals, .sample")];
+  const scrolled = regions().map((one) => [one.scrollLeft, one.scrollTop]);
+  const path = [];
+  const focused = target.contains(document.activeElement) && document.activeElement !== target;
+  for (let node = focused ? document.activeElement : target; node !== target; node = node.parentNode) {
+    path.unshift([...node.parentNode.children].indexOf(node));
+  }
+  target.replaceChildren(...nodes);
+  regions().forEach((one, at) => scrolled[at] && one.scrollTo(...scrolled[at]));
+  if (!focused) return;
+  const again = path.reduce((node, at) => node?.children[at], target);
+  again?.focus({ preventScroll: true });
+}
+
 // Fills `target` with what `load` returns, or with why it could not.
 export async function fill(target, load) {
   try {
-    target.replaceChildren(...[await load()].flat().filter(Boolean));
+    replace(target, [await load()].flat().filter(Boolean));
   } catch (problem) {
     if (problem.status == null) throw problem;
-    target.replaceChildren(empty("Not available", problem.message));
+    replace(target, [empty("Not available", problem.message)]);
   }
   target.removeAttribute("aria-busy");
 }

@@ -43,6 +43,7 @@ export class Feed {
       this.heartbeatMs = data.rules.heartbeat_ms;
       this.begun = true;
       this.told.snapshot(data);
+      if (!data.stale) this.#become("live"); // else the next heartbeat says why not
     });
     for (const kind of KINDS) {
       source.addEventListener(kind, (event) => this.told.message(kind, this.#heard(event)));

@@ -2,7 +2,7 @@
 
 import { get, list } from "/static/api.js";
 import { Chart } from "/static/chart.js";
-import { badge, bar, el, empty, facts, fill, table, when } from "/static/dom.js";
+import { badge, bar, el, empty, facts, fill, replace, table, when } from "/static/dom.js";
 import * as f from "/static/format.js";
 import { begin, oddsFormat, state } from "/static/shell.js";
 import { tabs } from "/static/tabs.js";
@@ -104,7 +104,7 @@ function stakes() {
   const standing = [...state.games.values()].flatMap((each) => [...each.stakes.values()])
     .filter((one) => one.bankroll === name && one.fraction > 0)
     .sort((a, b) => b.amount - a.amount);
-  $("stakes").replaceChildren(standing.length
+  replace($("stakes"), [standing.length
     ? table("By size, as the feed has them now", [
       { name: "Game", of: game },
       { name: "Bet", of: bet },
@@ -115,7 +115,7 @@ function stakes() {
       { name: "Amount", number: true, of: (one) => f.amount(one.amount) },
       { name: "", of: (one) => (one.paper ? badge("warn", "paper") : badge("good", "real")) },
     ], standing)
-    : empty("No stake stands now", "When the model finds an edge that passes every limit, it appears here."));
+    : empty("No stake stands now", "When the model finds an edge that passes every limit, it appears here.")]);
 }
 
 function bets(open) {

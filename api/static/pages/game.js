@@ -1,7 +1,7 @@
 // One game: what stands now, how it came to it, and why.
 
 import { get } from "/static/api.js";
-import { el, when } from "/static/dom.js";
+import { el, replace, when } from "/static/dom.js";
 import * as f from "/static/format.js";
 import { Features } from "/static/game_features.js";
 import { Lines } from "/static/game_lines.js";
@@ -73,23 +73,12 @@ function render() {
   ].filter(Boolean).map((text) => `· ${text} `),
   isLocked(game) ? el("span", "tag lock", "Locked") : "", " ",
   isSimulated(game) ? el("span", "tag sim", "SIMULATED") : "");
-  $("verdicts").replaceChildren(...verdicts(state, game, oddsFormat()));
+  replace($("verdicts"), verdicts(state, game, oddsFormat()));
   lines.render(game);
-  keepScroll($("alerts"), [alerts(game)]);
-  keepScroll($("quotes"), quotes(state, game, oddsFormat()));
+  replace($("alerts"), [alerts(game)]);
+  replace($("quotes"), quotes(state, game, oddsFormat()));
   if (!begun) {
     begun = true;
     refresh();
   }
-}
-
-// Anew, without taking the reader's place in it, or the focus.
-function keepScroll(place, nodes) {
-  const were = [...place.children].map((one) => [one.scrollLeft, one.scrollTop, one === document.activeElement]);
-  place.replaceChildren(...nodes);
-  nodes.forEach((node, at) => {
-    if (!were[at]) return;
-    [node.scrollLeft, node.scrollTop] = were[at];
-    if (were[at][2]) node.focus({ preventScroll: true });
-  });
 }
