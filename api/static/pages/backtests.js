@@ -18,7 +18,7 @@ fill($("all"), async () => {
 });
 
 function all(items) {
-  return table("By name", [
+  return table("Backtests by name", [
     { name: "Name", of: (one) => (one.wrong ? one.id : opener(one)) },
     { name: "Days", of: (one) => (one.wrong ? "–" : `${one.first_day ?? "–"} to ${one.last_day ?? "–"}`) },
     { name: "Bankroll", of: (one) => one.bankroll },

@@ -34,7 +34,7 @@ function refresh() {
 }
 
 function overview() {
-  return table("All bankrolls", [
+  return table("Bankrolls by name", [
     { name: "Bankroll", of: (one) => one.bankroll },
     { name: "State", of: status },
     { name: "Balance", number: true, of: (one) => money(one.balance, one.currency) },
@@ -105,7 +105,7 @@ function stakes() {
     .filter((one) => one.bankroll === name && one.fraction > 0)
     .sort((a, b) => b.amount - a.amount);
   replace($("stakes"), [standing.length
-    ? table("By size, as the feed has them now", [
+    ? table("Stakes by size, as the feed has them now", [
       { name: "Game", of: game },
       { name: "Bet", of: bet },
       { name: "Book", of: (one) => f.bookName(one.book) },
@@ -113,14 +113,14 @@ function stakes() {
       { name: "Edge", number: true, of: (one) => f.signed(one.edge) },
       { name: "Of bankroll", number: true, of: (one) => f.percent(one.fraction, 2) },
       { name: "Amount", number: true, of: (one) => f.amount(one.amount) },
-      { name: "", of: (one) => (one.paper ? badge("warn", "paper") : badge("good", "real")) },
+      { name: "Kind", of: (one) => (one.paper ? badge("warn", "paper") : badge("good", "real")) },
     ], standing)
     : empty("No stake stands now", "When the model finds an edge that passes every limit, it appears here.")]);
 }
 
 function bets(open) {
   if (!open.length) return empty("No open bets", "steamline bankroll fill or POST /v1/fills records a bet that you made.");
-  return table("Newest first, not graded yet", [
+  return table("Bets without a grading, newest first", [
     { name: "Made", of: (one) => when(one.filled_at_us) },
     { name: "Game", of: game },
     { name: "Bet", of: bet },
@@ -135,7 +135,7 @@ const OUTCOMES = { win: "good", loss: "bad", push: "none", void: "none" };
 
 function settled({ items, more }) {
   if (!items.length) return empty("Nothing graded yet", "steamline run settle grades bets when the result is in.");
-  return table(more ? `The newest ${SHOWN}` : "Newest first", [
+  return table(more ? `Settlements: the newest ${SHOWN}` : "Settlements, newest first", [
     { name: "Graded", of: (one) => when(one.settled_at_us) },
     { name: "Game", of: game },
     { name: "Bet", of: bet },
@@ -165,7 +165,7 @@ function refusals(refused) {
 
 function booked(items) {
   if (!items.length) return empty("Nothing booked yet");
-  return table(items.length > SHOWN ? `The newest ${SHOWN}` : "Newest first", [
+  return table(items.length > SHOWN ? `Bookings: the newest ${SHOWN}` : "Every booking, newest first", [
     { name: "When", of: (one) => when(one.at_us) },
     { name: "What", of: (one) => f.BOOKINGS[one.kind] ?? one.kind },
     { name: "Free", number: true, of: (one) => moved(one.free) },

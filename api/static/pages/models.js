@@ -120,7 +120,7 @@ const points = (bins) => bins.map((bin) => [bin.predicted, bin.happened]).sort((
 
 function drift(found) {
   if (!found.length) return empty("Nothing found", "steamline run monitor looks every night and tells here what is beyond its limits.");
-  return table("Newest first", [
+  return table("Findings, newest first", [
     { name: "Told", of: (one) => when(one.as_of_us) },
     { name: "What", className: "text", of: (one) => one.detail },
     { name: "Values", className: "text", of: (one) => Object.entries(one.values).map(([name, value]) => `${name} ${f.figure(value)}`).join(", ") },

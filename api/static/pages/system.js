@@ -86,7 +86,7 @@ function reasons({ letters: count, reasons: found, from_us, to_us }) {
   if (!count) return empty("None", "Every event could be used. What cannot is kept here with its reason and its bytes.");
   return [
     el("p", "note", `${f.figure(count)} from `, when(from_us), " to ", when(to_us)),
-    table("Most first", [
+    table("Reasons, most first", [
       { name: "Reason", of: (one) => chooser(one.reason) },
       { name: "Topic", of: (one) => one.topic },
       { name: "Letters", number: true, of: (one) => f.figure(one.letters) },
