@@ -65,7 +65,9 @@ function byBook(state, game, one, format) {
   const names = f.ORDER[one.name].map((side) =>
     (total ? { over: "Over", under: "Under" }[side] : f.sideLabel(game, { ...one, line: null }, side)));
   const flat = one.name === "moneyline";
-  const head = ["Book", ...(flat ? [] : ["Line"]), ...names, "Confirmed"].map((text, at) => {
+  // A run line is the home side's.
+  const line = total ? "Line" : `Line ${f.sideLabel(game, { name: "moneyline" }, "home")}`;
+  const head = ["Book", ...(flat ? [] : [line]), ...names, "Confirmed"].map((text, at) => {
     const cell = el("th", at ? "num" : "", text);
     cell.scope = "col";
     return cell;
@@ -76,12 +78,12 @@ function byBook(state, game, one, format) {
   const rows = order.map((quote) => {
     const book = el("th", "", f.bookName(quote.book));
     book.scope = "row";
-    const line = quote.line == null ? "–" : total ? String(quote.line) : f.handicap(quote.line);
+    const at = quote.line == null ? "–" : total ? String(quote.line) : f.handicap(quote.line);
     const stands = standsSince(game, quote);
     const age = el("td", "num", `${f.span(state.newest - stands)} ago`);
     age.title = f.utc(stands);
     const stale = !one.fresh.has(quote);
-    const row = el("tr", stale ? "stale" : "", book, ...(flat ? [] : [el("td", "num", line)]),
+    const row = el("tr", stale ? "stale" : "", book, ...(flat ? [] : [el("td", "num", at)]),
       ...f.ORDER[one.name].map((each) => {
         const best = one.best[each]?.book === quote.book && quote.line === one.line;
         return el("td", best ? "num best" : "num marks",

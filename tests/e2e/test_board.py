@@ -1,12 +1,15 @@
 """The board page in a real browser: what a reader sees, as the feed moves, dies and returns."""
 
+import random
 import re
 import uuid
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from api.board import Message
 from schemas.decisions import AlertKind, Refusal
+from schemas.events import QuoteStatus
 from schemas.markets import Market, Target
 from tests import samples
 from tests.served import Publisher, api_settings, serving
@@ -175,3 +178,78 @@ def test_a_game_opens_by_keyboard_and_shows_quotes_and_history(
         expect(page.locator("#lines")).to_contain_text("no Postgres is configured")
         # Nothing makes a phone scroll sideways.
         assert page.evaluate("document.documentElement.scrollWidth") <= 375
+
+
+OURS = """async () => {
+  const { state } = await import("/static/shell.js");
+  const { MARKETS, market } = await import("/static/state.js");
+  const found = {};
+  for (const game of state.games.values()) {
+    for (const name of MARKETS) {
+      const one = market(state, game, name);
+      if (!one) continue;
+      const best = {};
+      for (const [side, { book, price }] of Object.entries(one.best)) best[side] = [book, price];
+      found[`${game.id} ${name}`] = {
+        line: one.line, books: one.fresh.size, best,
+        age: one.age == null ? null : Math.floor(one.age / 1000),
+      };
+    }
+  }
+  return found;
+}"""
+
+
+def test_the_page_and_the_api_agree_on_what_is_best(
+    page: Page, mock_kafka: str, prefix: str
+) -> None:
+    """The rules of freshness, main line and best price are told in two languages. Prices of few
+    values, so that there are ties."""
+    dice = random.Random(7)
+    publisher = Publisher(mock_kafka, prefix)
+    said: list[Message] = []
+    for game in (samples.GAME, samples.OTHER):
+        said.append(samples.game(game_id=game))
+        said.append(samples.prediction(1, game_id=game, target=Target.TOTAL, line=9.0))
+    books = ("pinnacle", "circa", "draftkings", "fanduel", "betmgm", "bovada")
+    for number in range(300):
+        market = dice.choice(list(Market))
+        away = dice.random() < 0.1
+        said.append(
+            samples.line(
+                dice.randrange(5_400),
+                None if away else dice.choice((1.8, 1.9, 2.0)),
+                None if away else dice.choice((1.8, 1.9, 2.0)),
+                dice.choice(books),
+                event_id=f"l{number}",
+                game_id=dice.choice((samples.GAME, samples.OTHER)),
+                source=dice.choice(("odds", "other")),
+                market=market,
+                line={Market.MONEYLINE: None, Market.RUN_LINE: dice.choice((-1.5, 1.5))}.get(
+                    market, dice.choice((8.5, 9.0, 9.5))
+                ),
+                status=QuoteStatus.WITHDRAWN if away else QuoteStatus.OPEN,
+            )
+        )
+    said.append(samples.game(5_000, game_id=samples.OTHER, source="odds", quotes_stand=True))
+    with serving(api_settings(mock_kafka, prefix)) as served:
+        served.await_ready()
+        page.goto(served.url)
+        publisher.send(*said[:200])  # what is there before, and what comes live
+        expect(page.locator("tbody.game")).to_have_count(2)
+        publisher.send(*said[200:], samples.game(7_000, event_id="last"))
+        moment = "import('/static/shell.js').then((shell) => shell.state.newest)"
+        page.wait_for_function(f"async () => await {moment} === {samples.at(7_000)}")
+        theirs = {
+            f"{row['game_id']} {name}": {
+                "line": one["line"],
+                "books": one["books"],
+                "best": {best["side"]: [best["book"], best["price"]] for best in one["best"]},
+                "age": one["odds_age_ms"],
+            }
+            for row in served.get("/v1/games").json()["games"]
+            for name, one in row["markets"].items()
+        }
+        assert len(theirs) == 6
+        assert {one["books"] for one in theirs.values()} != {6}  # some are stale
+        assert page.evaluate(OURS) == theirs
