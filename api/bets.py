@@ -17,7 +17,7 @@ _BET = (
     " stake_id,"
 )
 FILLS = f"{_BET} filled_at, terms, home_starter, away_starter, source FROM fills"
-_SETTLEMENTS = (
+SETTLEMENTS = (
     f"{_BET} settlement_id, outcome, payout, rule, detail, result_id, settled_at, supersedes,"
     " closing, closing_missing FROM settlements"
 )
@@ -67,7 +67,7 @@ def build(database: Database) -> APIRouter:
         after: After = None,
     ) -> Settlements:
         """How bets were graded, by which rule, and their value against the close."""
-        listing = Listing(_SETTLEMENTS, "settled_at", "settlement_id").only("game_id = $", game)
+        listing = Listing(SETTLEMENTS, "settled_at", "settlement_id").only("game_id = $", game)
         listing.only("market = $", market).only("bankroll = $", bankroll)
         listing.only("outcome = $", outcome).only("paper = $", paper).within(from_us, to_us)
         items, more = await listing.page(database, after, limit, _settlement_of)

@@ -83,7 +83,7 @@ class Reasons(BaseModel):
     """Most first."""
 
 
-_LETTERS = (
+LETTERS = (
     'SELECT letter_id, reason, detail, source, topic, partition, "offset", recorded_at,'
     " octet_length(key) AS key_size, substring(key FROM 1 FOR {0}) AS key,"
     " octet_length(value) AS value_size, substring(value FROM 1 FOR {0}) AS value"
@@ -108,7 +108,7 @@ def build(database: Database) -> APIRouter:
         after: After = None,
     ) -> DeadLetters:
         """Records and parts of payloads that were refused, whole as far as asked for."""
-        listing = Listing(_LETTERS.format(max_bytes), "recorded_at", "letter_id")
+        listing = Listing(LETTERS.format(max_bytes), "recorded_at", "letter_id")
         listing.only("reason = $", reason).only("source = $", source).only("topic = $", topic)
         items, more = await listing.within(from_us, to_us).page(database, after, limit, _letter)
         return DeadLetters(items=items, next=more)

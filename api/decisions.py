@@ -12,19 +12,19 @@ from schemas.decisions import Alert, AlertKind, Prediction, Role, Stake
 from schemas.events import GameId
 from schemas.markets import Market, Target
 
-_PREDICTIONS = (
+PREDICTIONS = (
     "SELECT game_id, position, as_of, simulated, cutoff, role, experiment, share, prediction_id,"
     " target, model_version, feature_set, start_time, line, probability, market_probability,"
     " mean_runs, mean_margin, fair_price, best, odds_age_ms, books, completeness, read_to"
     " FROM predictions"
 )
-_STAKES = (
+STAKES = (
     "SELECT game_id, position, as_of, simulated, role, experiment, share, stake_id, market,"
     " model_version, bankroll, side, book, line, price, probability, edge, kelly_full, fraction,"
     " amount, refusals::text[] AS refusals, paper, push, decided, balance, slate, held, growth,"
     " kkt_residual FROM stakes"
 )
-_ALERTS = (
+ALERTS = (
     "SELECT game_id, position, as_of, simulated, alert_id, kind, detail, market, side,"
     ' "values" FROM alerts'
 )
@@ -63,7 +63,7 @@ def build(database: Database) -> APIRouter:
         after: After = None,
     ) -> Predictions:
         """What models said, by the newest event that they knew of (`as_of_us`)."""
-        listing = Listing(_PREDICTIONS, "as_of", "prediction_id").only("game_id = $", game)
+        listing = Listing(PREDICTIONS, "as_of", "prediction_id").only("game_id = $", game)
         listing.only("target = $", target).only("role = $", role).within(from_us, to_us)
         items, more = await listing.page(database, after, limit, Prediction.model_validate)
         return Predictions(items=items, next=more)
@@ -83,7 +83,7 @@ def build(database: Database) -> APIRouter:
         after: After = None,
     ) -> Stakes:
         """What was to be bet, or why nothing: one message stands until the next one."""
-        listing = Listing(_STAKES, "as_of", "stake_id").only("game_id = $", game)
+        listing = Listing(STAKES, "as_of", "stake_id").only("game_id = $", game)
         listing.only("market = $", market).only("bankroll = $", bankroll).only("role = $", role)
         listing.only("(fraction > 0.0) = $", staked).within(from_us, to_us)
         items, more = await listing.page(database, after, limit, Stake.model_validate)
@@ -100,7 +100,7 @@ def build(database: Database) -> APIRouter:
         after: After = None,
     ) -> Alerts:
         """Locks, signals, refused models and drift."""
-        listing = Listing(_ALERTS, "as_of", "alert_id").only("game_id = $", game)
+        listing = Listing(ALERTS, "as_of", "alert_id").only("game_id = $", game)
         listing.only("market = $", market).only("kind = $", kind).within(from_us, to_us)
         items, more = await listing.page(database, after, limit, Alert.model_validate)
         return Alerts(items=items, next=more)

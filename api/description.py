@@ -9,6 +9,10 @@ from api.problems import ProblemResponse
 
 _PROBLEM = "#/components/schemas/Problem"
 _FRAMEWORKS_OWN = "#/components/schemas/HTTPValidationError"
+_NO_JSON = {
+    "description": "The body is no JSON",
+    "content": {ProblemResponse.media_type: {"schema": {"$ref": _PROBLEM}}},
+}
 TAGS = [
     {"name": "feed", "description": "The live board by Server-Sent Events"},
     {"name": "board", "description": "Today's games as they stand now"},
@@ -38,6 +42,8 @@ def describe(app: FastAPI) -> None:
             document = make()
             for path in document["paths"].values():
                 for operation in path.values():
+                    if "requestBody" in operation:
+                        operation["responses"]["400"] = _NO_JSON
                     _correct(operation["responses"])
             for unused in ("HTTPValidationError", "ValidationError"):
                 document["components"]["schemas"].pop(unused, None)

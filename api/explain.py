@@ -35,12 +35,13 @@ def build(vectors: "Vectors", models: "CachedModels", board: Board) -> APIRouter
     @router.get(
         "/v1/games/{game_id}/explanation",
         tags=["board"],
+        summary="Why the model says so",
         responses={
             404: {"model": Problem, "description": "The game has no vector, or no fresh price"},
             503: {"model": Problem, "description": "Redis or the model is not at hand"},
         },
     )
-    def explanation(  # not async: it waits for Redis and computes, in a thread of the pool
+    def get_explanation(  # not async: it waits for Redis and computes, in a thread of the pool
         game_id: Annotated[GameId, Path(examples=["mlb-2026-07-20-BOS-NYY-1"])],
         target: Annotated[Target, Query(description="Whose prediction")] = Target.MONEYLINE,
         top: Annotated[int, Query(ge=0, le=1_000, description="List so many features")] = 10,

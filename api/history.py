@@ -13,11 +13,11 @@ from schemas.events import BettingSplits, GameId, LineMovement
 from schemas.markets import Market
 
 _GAME = Path(examples=["mlb-2026-07-20-BOS-NYY-1"])
-_ODDS = (
+ODDS = (
     "SELECT event_id, game_id, source, occurred_at, simulated, settles, book, market, status,"
     " price_home_over, price_away_under, line FROM quotes"
 )
-_SPLITS = (
+SPLITS = (
     "SELECT event_id, game_id, source, occurred_at, simulated, settles, book, market,"
     " tickets_home_over_pct, handle_home_over_pct FROM splits"
 )
@@ -67,7 +67,7 @@ def build(database: Database) -> APIRouter:
         after: After = None,
     ) -> Odds:
         """Every price of every book, oldest first. A game that nobody has named has none."""
-        listing = Listing(_ODDS, "occurred_at", "event_id", newest_first=False)
+        listing = Listing(ODDS, "occurred_at", "event_id", newest_first=False)
         listing.only("game_id = $", game_id).only("market = $", market).only("book = $", book)
         items, more = await listing.within(from_us, to_us).page(
             database, after, limit, LineMovement.model_validate
@@ -85,7 +85,7 @@ def build(database: Database) -> APIRouter:
         after: After = None,
     ) -> Splits:
         """Shares of tickets and money as sources gave them, oldest first."""
-        listing = Listing(_SPLITS, "occurred_at", "event_id", newest_first=False)
+        listing = Listing(SPLITS, "occurred_at", "event_id", newest_first=False)
         listing.only("game_id = $", game_id).only("market = $", market).only("book = $", book)
         items, more = await listing.within(from_us, to_us).page(
             database, after, limit, BettingSplits.model_validate

@@ -6,9 +6,10 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
+from starlette.routing import Match, Route
 
 
 class BadInput(BaseModel):
@@ -56,9 +57,10 @@ def _methods(app: FastAPI, request: Request) -> set[str]:
     """Of all routes with this path: the router names those of the first one alone."""
     return {
         method
-        for route in app.routes
-        if route.matches(request.scope)[0] is not Match.NONE
-        for method in getattr(route, "methods", None) or ()
+        for route in iter_route_contexts(app.routes)
+        if isinstance(route.original_route, Route | APIRoute)
+        and route.original_route.matches(request.scope)[0] is not Match.NONE
+        for method in route.methods or ()
     }
 
 

@@ -13,6 +13,7 @@ from api.health import Readiness, readiness
 from api.problems import Problem
 from api.records import TopicReader
 from api.rows import GameDetail, GameRow, Games, detail, game_row
+from api.tags import Tagged
 from schemas.events import GameId
 from schemas.markets import Market
 from schemas.settings import Settings
@@ -37,6 +38,7 @@ class Alive(BaseModel):
 def build(settings: Settings, feed: Feed, reader: TopicReader, explainer: Explainer) -> APIRouter:
     """All routes, bound to this process's feed."""
     router = APIRouter()
+    board = APIRouter(tags=["board"], route_class=Tagged)
 
     @router.get(
         "/v1/feed",
@@ -74,8 +76,8 @@ def build(settings: Settings, feed: Feed, reader: TopicReader, explainer: Explai
             send_timeout=settings.api.send_timeout_seconds,
         )
 
-    @router.get("/v1/games", tags=["board"])
-    async def games() -> Games:
+    @board.get("/v1/games", summary="The board")
+    async def list_games() -> Games:
         """The board: one row a game, by start time."""
         now_us = feed.board.newest_us
         rows: list[GameRow] = []
@@ -83,12 +85,12 @@ def build(settings: Settings, feed: Feed, reader: TopicReader, explainer: Explai
             rows = [game_row(game, now_us, feed.rules) for game in feed.board.ordered()]
         return Games(newest_us=now_us, stale=feed.stale, games=rows)
 
-    @router.get(
+    @board.get(
         "/v1/games/{game_id}",
-        tags=["board"],
+        summary="One game of the board",
         responses={404: {"model": Problem, "description": "Not on the board"}},
     )
-    async def game(
+    async def get_game(
         game_id: Annotated[GameId, Path(examples=["mlb-2026-07-20-BOS-NYY-1"])],
     ) -> GameDetail:
         """One game with every book's quotes and its latest predictions."""
@@ -97,17 +99,20 @@ def build(settings: Settings, feed: Feed, reader: TopicReader, explainer: Explai
             raise HTTPException(404, f"no game {game_id} on the board")
         return detail(found, now_us, feed.rules)
 
-    @router.get("/health", tags=["health"])
-    async def health() -> Alive:
+    router.include_router(board)
+
+    @router.get("/health", tags=["health"], summary="Does the process answer")
+    async def get_health() -> Alive:
         """The process answers."""
         return Alive()
 
     @router.get(
         "/ready",
         tags=["health"],
+        summary="Can it do its work",
         responses={503: {"model": Readiness, "description": "Not caught up with Kafka"}},
     )
-    async def ready(response: Response) -> Readiness:
+    async def get_readiness(response: Response) -> Readiness:
         """Each dependency; 503 while the board is not complete and current."""
         answer = await readiness(reader.status, settings.redis, settings.postgres)
         if not answer.ready:

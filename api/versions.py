@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 
 from api.board import Board
 from api.problems import Problem
+from api.tags import Tagged
 from schemas.decisions import Role
 from schemas.errors import ConfigError, SteamlineError
 from schemas.markets import Target
@@ -169,19 +170,26 @@ Versions = dict[Target, dict[str, ModelVersion]]
 
 def build(settings: Settings, board: Board) -> APIRouter:
     """board: says which versions speak."""
-    router = APIRouter()
+    router = APIRouter(route_class=Tagged)
     known = Known(settings)
     unknown: dict[int | str, dict[str, Any]] = {
         503: {"model": Problem, "description": "Nothing is known: no registry, and no cache"}
     }
 
-    @router.get("/v1/models", tags=["models"], responses=unknown)
-    def models() -> Models:  # not async: it waits for the registry, in a thread of the pool
+    @router.get(
+        "/v1/models", tags=["models"], summary="Model versions of all targets", responses=unknown
+    )
+    def list_models() -> Models:  # not async: it waits for the registry, in a thread of the pool
         """Champion, challenger and previous of every target, and which versions speak."""
         return known.answer(list(Target), board)
 
-    @router.get("/v1/models/{target}", tags=["models"], responses=unknown)
-    def one(target: Annotated[Target, Path(examples=["moneyline"])]) -> Models:
+    @router.get(
+        "/v1/models/{target}",
+        tags=["models"],
+        summary="Model versions of one target",
+        responses=unknown,
+    )
+    def get_model(target: Annotated[Target, Path(examples=["moneyline"])]) -> Models:
         """The same of one target."""
         return known.answer([target], board)
 

@@ -189,3 +189,76 @@ def test_openapi_has_examples_for_the_feed_and_the_board(app: FastAPI) -> None:
 def test_without_a_broker_configured_it_says_which_key() -> None:
     with pytest.raises(ConfigError, match="STEAMLINE_KAFKA_BOOTSTRAP"):
         create_app(Settings(kafka=KafkaSettings()))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/v1/games/{samples.GAME}/odds",
+        f"/v1/games/{samples.GAME}/splits",
+        "/v1/predictions",
+        "/v1/stakes",
+        "/v1/alerts",
+        "/v1/fills",
+        "/v1/settlements",
+        "/v1/bankrolls",
+        "/v1/bankrolls/main",
+        "/v1/bankrolls/main/history",
+        "/v1/models/moneyline/quality",
+        "/v1/experiments",
+        "/v1/dead-letters",
+        "/v1/dead-letters/reasons",
+    ],
+)
+def test_without_postgres_they_say_so_and_no_password(app: FastAPI, path: str) -> None:
+    answer = get(app, path)
+    assert answer.status_code == 503
+    assert problem(answer)["detail"].startswith("Postgres does not answer")
+    assert "hunter2" not in answer.text
+    none = create_app(Settings(kafka=KafkaSettings(bootstrap="127.0.0.1:1")))
+    answer = get(none, path)
+    assert answer.status_code == 503
+    assert "STEAMLINE_POSTGRES_DSN" in problem(answer)["detail"]
+
+
+def test_a_dsn_that_is_none_is_not_repeated(app: FastAPI) -> None:
+    dsn = PostgresSettings(dsn=SecretStr("nonsense:hunter2"))
+    wrong = create_app(Settings(kafka=KafkaSettings(bootstrap="127.0.0.1:1"), postgres=dsn))
+    answer = get(wrong, "/v1/alerts")
+    assert answer.status_code == 503
+    assert "hunter2" not in answer.text
+
+
+def test_the_board_has_a_name_while_it_stays(app: FastAPI) -> None:
+    app.state.feed.publish([samples.game(), samples.line(1)])
+    first = get(app, "/v1/games")
+    assert get(app, "/v1/games").headers["etag"] == first.headers["etag"]
+    app.state.feed.publish([samples.line(2, 1.95)])
+    assert get(app, "/v1/games").headers["etag"] != first.headers["etag"]
+
+
+def test_a_method_that_no_route_has_names_those_there_are(app: FastAPI) -> None:
+    answer = ask(app, "DELETE", "/v1/fills")
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "GET, POST"
+    assert problem(answer)["detail"] == "Method Not Allowed"
+
+
+def test_every_operation_is_described_and_keeps_its_id(app: FastAPI) -> None:
+    document = get(app, "/openapi.json").json()
+    assert document["openapi"].startswith("3.1")
+    known = {tag["name"] for tag in document["tags"]}
+    ids = []
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            ids.append(operation["operationId"])
+            assert operation["summary"], path
+            assert operation["description"], path
+            assert operation["tags"], path
+            assert set(operation["tags"]) <= known, path
+            for status, answer in operation["responses"].items():
+                if int(status) >= 400 and path != "/ready":
+                    assert set(answer["content"]) == {"application/problem+json"}, (path, status)
+    assert len(set(ids)) == len(ids)
+    # Clients are generated from these: change one only with a major version.
+    assert {"list_games", "get_game", "list_odds", "list_stakes", "get_bankroll"} <= set(ids)
