@@ -12,7 +12,7 @@ from flows.connectors.ledger_store import LedgerStore
 from flows.connectors.parquet import PLAYED, read_archive
 from models.staking.ledger import deposited
 from schemas.bets import Outcome
-from schemas.events import GameUpdate, LineMovement, day_of
+from schemas.events import GameUpdate, day_of
 from schemas.sections.servers import PostgresSettings
 from schemas.settings import Settings
 from schemas.time import US_PER_HOUR, US_PER_MINUTE
@@ -31,8 +31,7 @@ GAMES = 4
 class Shown:
     """`today` is a game before its cutoff, `yesterday` one with a result."""
 
-    def __init__(self, site: Site, trained: Trained) -> None:
-        self.site = site
+    def __init__(self, trained: Trained) -> None:
         games = sorted({one.game_id for one in read_archive(trained.archive, (Topic.GAMES,))})
         first, self.day = sorted({day_of(one) for one in games})[-2:]
         chosen = {
@@ -54,18 +53,6 @@ class Shown:
         self.yesterday = min(one for one in chosen if day_of(one) == first)
         self.served: Served
 
-    def tell(self, *said: LineMovement | GameUpdate) -> None:
-        """As a source would."""
-        self.site.send(
-            Sent(
-                TOPIC_OF[type(one)],
-                one.game_id.encode(),
-                one.model_dump_json().encode(),
-                one.occurred_at_us // 1000,
-            )
-            for one in said
-        )
-
 
 @contextmanager
 def shown(
@@ -79,7 +66,7 @@ def shown(
     }
     with Site(trained, bootstrap, redis_url, folder, env=env) as site:
         site.create()
-        what = Shown(site, trained)
+        what = Shown(trained)
         day = what.day.isoformat()
         tested = site.start(
             "backtest",
@@ -100,7 +87,7 @@ def shown(
             child = site.start(*command)
             assert child.wait(60) == 0, child.said[-2000:]
         assert tested.wait(60) == 0, tested.said[-2000:]
-        with environment(site.env), serving(Settings.read()) as what.served:
+        with _environment(site.env), serving(Settings.read()) as what.served:
             what.served.await_ready()
             yield what
 
@@ -146,7 +133,7 @@ def _bets(what: Shown) -> list[Sent]:
 
 
 @contextmanager
-def environment(env: Mapping[str, str]) -> Iterator[None]:
+def _environment(env: Mapping[str, str]) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in env.items():
             if name.startswith("STEAMLINE_"):

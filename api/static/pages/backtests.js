@@ -27,7 +27,7 @@ function all(items) {
     { name: "Return on stakes", number: true, title: "Profit per unit staked, 95 %", of: (one) => (one.roi == null ? "–" : `${f.signed(one.roi)}${one.roi_interval ? ` (${f.signed(one.roi_interval[0])} to ${f.signed(one.roi_interval[1])})` : ""}`) },
     { name: "Deepest fall", number: true, of: (one) => f.percent(one.drawdown) },
     { name: "Data", of: (one) => (one.wrong ? badge("bad", "unreadable") : one.simulated ? badge("warn", "simulated") : badge("none", one.source)) },
-    { name: "Read first", className: "text", of: (one) => one.wrong ?? (one.warnings.length ? badge("warn", `${one.warnings.length} warnings`) : badge("good", "no warnings")) },
+    { name: "Read first", className: "text", of: (one) => one.wrong ?? (one.warnings.length ? badge("warn", `${one.warnings.length} ${one.warnings.length > 1 ? "warnings" : "warning"}`) : badge("good", "no warnings")) },
     { name: "Written", of: (one) => when(one.written_us) },
   ], items);
 }

@@ -176,4 +176,4 @@ function booked(items) {
   ], items.slice(0, SHOWN));
 }
 
-const moved = (text) => (Number(text) ? f.signedNumber(Number(text)) : "–");
+const moved = (text) => (Number(text) ? `${Number(text) < 0 ? "−" : "+"}${f.amount(Math.abs(Number(text)))}` : "–");

@@ -113,14 +113,14 @@ function samples(items) {
   return items.map((one) => el("article", "letter",
     el("p", "", badge("bad", one.reason), ` ${one.detail}`),
     el("p", "note", "From ", one.source, one.topic ? `, ${one.topic} partition ${one.partition} offset ${one.offset}, ` : ", ", when(one.recorded_at_us), `, ${f.figure(one.value.size)} bytes`),
-    sample(one.value)));
+    sample(one)));
 }
 
-function sample(bytes) {
+function sample({ letter_id: id, value: bytes }) {
   const text = bytes.text ?? `base64: ${bytes.base64}`;
   const node = el("pre", "sample", bytes.cut ? `${text} …` : text);
   node.tabIndex = 0;
   node.setAttribute("role", "region");
-  node.setAttribute("aria-label", "Original bytes");
+  node.setAttribute("aria-label", `Bytes of ${id}`);
   return node;
 }
