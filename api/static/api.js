@@ -39,7 +39,7 @@ async function why(answer) {
 // One dialog, however many requests were refused at once.
 async function signIn() {
   signingIn ??= import("/static/signin.js")
-    .then((module) => module.signIn())
+    .then((module) => module.signedIn())
     .finally(() => (signingIn = null));
   try {
     await signingIn;

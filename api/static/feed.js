@@ -2,7 +2,9 @@
 
 import { get } from "/static/api.js";
 
-export const KINDS = ["game", "line", "result", "prediction", "stake", "alert"];
+const KINDS = [
+  "game", "line", "result", "prediction", "stake", "alert", "locked", "unlocked", "settlement",
+];
 const REOPEN_MS = 2000;
 const HEARTBEAT_MS = 10_000; // until the feed has said its own
 

@@ -247,7 +247,7 @@ def test_a_refused_page_asks_to_sign_in_once_and_goes_on(page: Page, site: Rest)
         "**/static/signin.js",
         lambda route: route.fulfill(
             content_type="text/javascript",
-            body="export async function signIn() { window.asked = (window.asked ?? 0) + 1; }",
+            body="export async function signedIn() { window.asked = (window.asked ?? 0) + 1; }",
         ),
     )
     signed: list[Any] = []
