@@ -3,11 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 
 from fastapi import FastAPI
-from fastapi.responses import FileResponse
-from fastapi.staticfiles import StaticFiles
 from prometheus_client import CollectorRegistry
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
@@ -25,6 +22,7 @@ from api import (
     fills,
     history,
     kelly,
+    pages,
     problems,
     quality,
     routes,
@@ -52,8 +50,6 @@ from api.stream import Streams
 from schemas.errors import ConfigError
 from schemas.settings import Settings
 from schemas.time import US_PER_MINUTE
-
-STATIC = Path(__file__).parent / "static"
 
 
 class App(FastAPI):
@@ -155,17 +151,11 @@ def create_app(settings: Settings) -> FastAPI:
     if keyring is not None:
         app.include_router(session.build(keyring, settings.api.session_hours), responses=REFUSALS)
     description.describe(app)
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
-
+    pages.install(app)
     if settings.traces.endpoint is not None:
         from api.tracing import trace_requests
 
         trace_requests(app)
-
-    @app.get("/", include_in_schema=False)
-    async def page() -> FileResponse:
-        return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
-
     return app
 
 

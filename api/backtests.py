@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from api.paging import Page
 from api.problems import Problem
+from api.said import known
 from api.tags import Tagged
 from schemas.settings import Settings
 
@@ -22,6 +23,8 @@ POLICY = (
     "form-action 'none'; frame-ancestors 'self'; sandbox"
 )
 """The page shows itself: it runs nothing, loads nothing and sends nothing."""
+SHOWN = {"Content-Security-Policy": POLICY, "X-Frame-Options": "SAMEORIGIN"}
+"""In a frame of our own page too."""
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$")]
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 BacktestId = Annotated[Name, Path(examples=["season-2026"], description="Name of the folder")]
@@ -114,7 +117,7 @@ def build(settings: Settings) -> APIRouter:
             text = _bytes(root / id / PAGE)
         except Unreadable as bad:
             raise HTTPException(503, f"{id}: {bad}") from None
-        return HTMLResponse(text, headers={"Content-Security-Policy": POLICY})
+        return HTMLResponse(text, headers=SHOWN)
 
     return router
 
@@ -191,7 +194,7 @@ def _about(folder: Folder, numbers: dict[str, Any]) -> BacktestRow:
             balance_end=sheet["balance"]["end"],
             drawdown=sheet["balance"]["drawdown"],
             roi=roi.get("value"),
-            roi_interval=roi.get("interval"),
+            roi_interval=known(roi.get("interval") or (None, None)),
             warnings=sheet["warnings"],
         )
     except (KeyError, TypeError, AttributeError, ValidationError):

@@ -18,6 +18,7 @@ from api.clients import STATE, Identity, address_of, client_of
 from api.keyring import FRESH_SECONDS, Keyring, Unknowable
 from api.keys import holds_key
 from api.loopback import is_local
+from api.pages import PAGES
 from api.problems import ProblemResponse, problem
 from api.rates import Rate
 from api.session import cookie_of
@@ -25,9 +26,10 @@ from schemas.sections.api import ApiSettings
 
 log = logging.getLogger(__name__)
 
-OPEN = ("/", "/health", "/openapi.json")
-"""Answered without a key: none of it is anybody's secret."""
-OPEN_FOLDERS = ("/static/",)
+_SHELLS = [route for route, _ in PAGES.values()]
+OPEN = ("/health", "/openapi.json", *(route for route in _SHELLS if "{" not in route))
+"""Answered without a key: none of it is anybody's secret. Pages are empty until they have asked."""
+OPEN_FOLDERS = ("/static/", *(route.partition("{")[0] for route in _SHELLS if "{" in route))
 SAFE = ("GET", "HEAD", "OPTIONS")
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="steamline"'}
 

@@ -8,8 +8,8 @@ from api.gate import is_open
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-        "connect-src 'self'; font-src 'self'; manifest-src 'self'; form-action 'none'; "
-        "base-uri 'none'; frame-ancestors 'none'"
+        "connect-src 'self'; font-src 'self'; frame-src 'self'; manifest-src 'self'; "
+        "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",  # for browsers that do not know frame-ancestors

@@ -120,7 +120,8 @@ export const standsSince = (game, line) =>
 export const quotePrice = (line, side) =>
   side === "home" || side === "over" ? line.price_home_over : line.price_away_under;
 
-// One market of one game, ready to show.
+// One market of one game, ready to show: the rules of api/rows.py, at the moment that the page has
+// come to. A test compares the two.
 export function market(state, game, name) {
   const quotes = [...game.lines.values()].filter((line) => line.market === name);
   const prediction = game.predictions.get(PRICED_BY[name]) ?? null;
@@ -135,7 +136,10 @@ export function market(state, game, name) {
     for (const quote of fresh) {
       if (quote.line !== line) continue;
       const price = quotePrice(quote, side);
-      if (!best[side] || price > best[side].price) best[side] = { book: quote.book, price };
+      const known = best[side];
+      if (!known || price > known.price || (price === known.price && quote.book > known.book)) {
+        best[side] = { book: quote.book, price };
+      }
     }
   }
   const newest = Math.max(...quotes.map((quote) => standsSince(game, quote)));

@@ -24,7 +24,7 @@ from schemas.decisions import Alert
 from schemas.markets import Target
 from tests import samples
 from tests.cutting import road_to
-from tests.e2e.test_board import ARGUMENTS, CHROMIUM
+from tests.e2e.conftest import ARGUMENTS, CHROMIUM
 from tests.served import Publisher, Served, api_settings, serving
 from tests.system import ROOT, clean_env
 
@@ -142,7 +142,7 @@ def by_ours(url: str, last_id: str) -> Iterator[Events]:
     thread = threading.Thread(target=asyncio.run, args=(main(),))
     thread.start()
     loop, task = loops.get(timeout=10)
-    yield iter(lambda: got.get(timeout=10), None)  # type: ignore[arg-type]
+    yield iter(lambda: got.get(timeout=10), None)
     loop.call_soon_threadsafe(task.cancel)
     thread.join(10)
     assert not thread.is_alive()

@@ -1,26 +1,14 @@
 """The evaluation report in a real browser: on a phone, in the dark, and without a network."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from models.evaluation.judge import judge
 from models.evaluation.page import page as report_page
-from tests.e2e.test_board import ARGUMENTS, CHROMIUM
 from tests.unit.models.evaluation.seasons import no_references, season
-
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from api.keys import Scope, written
 from api.keystore import KeyStore
 from schemas.sections.servers import PostgresSettings
 from tests import samples
-from tests.e2e.test_board import ARGUMENTS, CHROMIUM
+from tests.e2e.conftest import ARGUMENTS, CHROMIUM
 from tests.served import Publisher, Served, api_settings, serving
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}")

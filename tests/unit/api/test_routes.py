@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from pathlib import Path
+import re
 from typing import Any
 
 import httpx
@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from typer.testing import CliRunner
 
 import models.staking.portfolio
+from api import pages
 from api.app import create_app
 from api.filters import Kind
 from cli.main import app as cli
@@ -160,16 +161,31 @@ def test_an_unproven_optimum_is_no_answer(app: FastAPI, monkeypatch: pytest.Monk
     assert "No stake is given" in problem(answer)["detail"]
 
 
-def test_the_page_allows_only_its_own_files(app: FastAPI) -> None:
-    page = get(app, "/")
+@pytest.mark.parametrize("name", pages.PAGES)
+def test_each_page_allows_only_its_own_files(app: FastAPI, name: str) -> None:
+    route, title = pages.PAGES[name]
+    page = get(app, route.format(game_id=samples.GAME))
     assert "script-src 'self'" in page.headers["content-security-policy"]
+    assert "unsafe" not in page.headers["content-security-policy"]
     assert page.headers["x-content-type-options"] == "nosniff"
-    static = Path(__file__).parents[3] / "api" / "static"
-    for name in static.glob("*.js"):
-        assert "innerHTML" not in name.read_text(), name
-        assert get(app, f"/static/{name.name}").status_code == 200
-    for wanted in ("<script>", "style=", "onclick", "https://"):
+    assert f"<title>{title} · Steamline</title>" in page.text
+    assert page.text.count('aria-current="page"') == 1
+    for wanted in ("<script>", "style=", "onclick", "http:", "https:", "{{"):
         assert wanted not in page.text
+    for asked in re.findall('(?:src|href)="(/static/[^"]+)"', page.text):
+        assert get(app, asked).status_code == 200, asked
+
+
+def test_scripts_are_served_fresh_and_write_no_markup(app: FastAPI) -> None:
+    for path in pages.STATIC.rglob("*.js"):
+        text = path.read_text()
+        for wanted in ("innerHTML", "outerHTML", "insertAdjacentHTML", "eval(", "new Function"):
+            assert wanted not in text, path
+        answer = get(app, f"/static/{path.relative_to(pages.STATIC)}")
+        assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-cache")
+        # A name that no file has would only show in a browser.
+        for asked in re.findall('from "(/static/[^"]+)"', text):
+            assert (pages.STATIC.parent / asked[1:]).is_file(), (path, asked)
 
 
 def test_openapi_has_examples_for_the_feed_and_the_board(app: FastAPI) -> None:

@@ -83,7 +83,7 @@ def test_events_are_typed() -> None:
             ("heartbeat", ""), ("snapshot", "a"), ("prediction", "b"), ("locked", "c"),
             ("gap", "c"), ("trade", "d"),
         ]  # fmt: skip
-        assert got[0].data == Heartbeat(**heartbeat)
+        assert got[0].data == Heartbeat.model_validate(heartbeat)
         assert isinstance(got[1].data, Snapshot)
         assert got[1].data.newest_us == 5
         assert got[2].data == samples.prediction(3)

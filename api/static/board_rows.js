@@ -1,50 +1,19 @@
 // The board: a group of rows a game, a row a side, a column a book.
 
 import * as f from "/static/format.js";
-import { MARKETS, SIDES, isLocked, isSimulated, market, quotePrice, standsSince } from "/static/state.js";
+import { el, show } from "/static/dom.js";
+import { MARKETS, isLocked, isSimulated, market, quotePrice, standsSince } from "/static/state.js";
 
-// Visitors stand first, as in the game's name; everything else goes by the order of SIDES.
-export const ORDER = {
-  moneyline: ["away", "home"], run_line: ["away", "home"], total: ["over", "under"],
-};
 const SIGNAL_US = 30 * 60e6; // how long a signal stays on the row; the drawer keeps it
 const FINISHED = new Set(["final", "cancelled"]);
 
-export function el(tag, className, text) {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text != null) node.textContent = text;
-  return node;
-}
-
-// Sets text, and flashes when a number changed. `value` says which way.
-function show(node, text, value = null) {
-  if (node.textContent !== text) {
-    const before = node.shown;
-    node.textContent = text;
-    if (value != null && before != null && before !== value) {
-      node.classList.remove("up", "down");
-      void node.offsetWidth; // start the animation anew
-      node.classList.add(value > before ? "up" : "down");
-    }
-  }
-  if (value != null) node.shown = value;
-}
-
 export class View {
-  constructor(onOpen) {
-    this.onOpen = onOpen;
-    this.format = localStorage.getItem("odds") === "decimal" ? "decimal" : "american";
+  constructor() {
     this.rows = new Map(); // game_id -> GameRows
     this.books = [];
   }
 
-  setFormat(format) {
-    this.format = format;
-    localStorage.setItem("odds", format);
-  }
-
-  render(state) {
+  render(state, format) {
     const games = [...state.games.values()].filter((game) => game.schedule).sort(byStart);
     this.#columns(games);
     const table = document.getElementById("table");
@@ -58,8 +27,8 @@ export class View {
     let last = table.tHead;
     for (const game of games) {
       let rows = this.rows.get(game.id);
-      if (!rows) this.rows.set(game.id, (rows = new GameRows(game.id, this.onOpen)));
-      rows.render(state, game, this.books, this.format, totals);
+      if (!rows) this.rows.set(game.id, (rows = new GameRows(game.id)));
+      rows.render(state, game, this.books, format, totals);
       if (last.nextSibling !== rows.body) last.after(rows.body);
       last = rows.body;
     }
@@ -90,7 +59,6 @@ export class View {
     for (const id of ["facts", "scroll", "legend"]) $(id).hidden = !games.length;
     $("empty").hidden = games.length > 0;
     $("empty").textContent = "No games on the board yet. They appear as soon as a schedule arrives.";
-    $("simulated").hidden = !games.some(isSimulated);
     show($("fact-games"), String(games.length));
     show($("fact-open"), String(totals.open));
     show($("fact-stakes"), String(totals.stakes));
@@ -113,7 +81,7 @@ function recent(state, game) {
 }
 
 class GameRows {
-  constructor(id, onOpen) {
+  constructor(id) {
     this.body = el("tbody", "game");
     this.body.dataset.game = id;
     this.about = el("th", "c-game");
@@ -122,9 +90,8 @@ class GameRows {
     this.start = el("time");
     this.tags = el("span", "tags");
     this.top.append(this.start, this.tags);
-    this.open = el("button", "teams");
-    this.open.type = "button";
-    this.open.addEventListener("click", () => onOpen(id));
+    this.open = el("a", "teams");
+    this.open.href = `/games/${encodeURIComponent(id)}`;
     this.away = el("span");
     this.home = el("span");
     this.open.append(this.away, this.home);
@@ -162,7 +129,7 @@ class GameRows {
     const markets = MARKETS.map((name) => market(state, game, name)).filter(Boolean);
     this.#arrange(markets, books);
     for (const one of markets) {
-      for (const side of ORDER[one.name]) {
+      for (const side of f.ORDER[one.name]) {
         this.sides.get(`${one.name} ${side}`).render(state, game, one, side, format, books);
       }
       if (one.stake?.fraction > 0 && !over) {
@@ -212,7 +179,7 @@ class GameRows {
     }
     this.about.rowSpan = 2 * markets.length;
     for (const one of markets) {
-      for (const [index, side] of ORDER[one.name].entries()) {
+      for (const [index, side] of f.ORDER[one.name].entries()) {
         const row = new SideRow(one.name, index, books);
         if (!this.body.firstChild) row.row.append(this.about);
         row.attach();
@@ -265,20 +232,15 @@ class SideRow {
   }
 
   render(state, game, one, side, format, books) {
-    const opposite = side === SIDES[one.name][1]; // probabilities are of the first side
-    show(this.side, sideLabel(game, one, side));
+    show(this.side, f.sideLabel(game, one, side));
     const best = one.best[side];
     show(this.bestPrice, f.price(best?.price, format), best?.price);
     show(this.bestBook, best ? f.bookName(best.book) : "");
     const { prediction } = one;
-    const probability = prediction && (opposite ? 1 - prediction.probability : prediction.probability);
-    const consensus = prediction
-      && (opposite ? 1 - prediction.market_probability : prediction.market_probability);
-    const fair = prediction && (opposite ? 1 / probability : prediction.fair_price);
-    const edge = prediction?.best.find((quote) => quote.side === side)?.edge ?? null;
+    const { model, consensus, fair, edge } = f.ofSide(one, side);
     const [fairCell, modelCell, marketCell, edgeCell] = this.numbers;
-    show(fairCell[1], f.price(Number.isFinite(fair) ? fair : null, format), fair);
-    show(modelCell[1], f.percent(probability), probability);
+    show(fairCell[1], f.price(fair, format), fair);
+    show(modelCell[1], f.percent(model), model);
     show(marketCell[1], f.percent(consensus), consensus);
     show(edgeCell[1], f.signed(edge), edge);
     edgeCell[0].dataset.sign = edge == null ? "" : edge > 0 ? "plus" : "minus";
@@ -297,7 +259,7 @@ class SideRow {
     show(this.verdict, bet ? f.amount(stake.amount) : stake ? "No stake" : "–", bet ? stake.amount : null);
     let why = "";
     if (bet) {
-      why = `${sideLabel(game, { ...one, line: stake.line ?? one.line }, stake.side)} `
+      why = `${f.sideLabel(game, { ...one, line: stake.line ?? one.line }, stake.side)} `
         + `${f.price(stake.price, format)} ${f.bookName(stake.book)} · ${f.percent(stake.fraction, 2)}${stake.paper ? " · paper, no bet" : ""}`;
     } else if (stake) {
       why = stake.refusals.map((reason) => f.REFUSALS[reason] ?? reason).join(", ");
@@ -322,15 +284,4 @@ class SideRow {
         + (other ? ` at ${quote.line}` : "");
     }
   }
-}
-
-export function sideLabel(game, one, side) {
-  const [away, home] = game.id.split("-").slice(4, 6);
-  if (side === "home" || side === "away") {
-    const team = side === "home" ? home : away;
-    if (one.name !== "run_line" || one.line == null) return team;
-    return `${team} ${f.handicap(side === "home" ? one.line : -one.line)}`;
-  }
-  const line = one.line ?? one.prediction?.line ?? "";
-  return `${side === "over" ? "Over" : "Under"} ${line}`.trim();
 }
