@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 Place = tuple[str, int]
 """Topic and partition."""
 
-MAX_TOKEN = 16_384
+MAX_TOKEN = 12_288
 """Characters. 8 partitions a topic make ids of up to 250."""
 _FORM = re.compile(r"([0-9a-f]{8})-([A-Za-z0-9_-]+)", re.ASCII)
 _MAX_VARINT = 9

@@ -15,6 +15,7 @@ import models.staking.portfolio
 from api import pages
 from api.app import create_app
 from api.filters import Kind
+from api.tokens import MAX_TOKEN
 from cli.main import app as cli
 from schemas.errors import ConfigError
 from schemas.sections.servers import KafkaSettings, PostgresSettings, RedisSettings
@@ -88,7 +89,7 @@ def test_an_empty_board_is_an_answer(app: FastAPI) -> None:
         ("/v1/feed?conflate_ms=60001", 422, "query.conflate_ms"),
         ("/v1/feed?heartbeat_ms=999", 422, "query.heartbeat_ms"),
         ("/v1/feed?fields=game_id,pirce", 422, "'pirce'"),
-        ("/v1/feed?last_event_id=" + "x" * 16_385, 422, "query.last_event_id"),
+        ("/v1/feed?last_event_id=" + "x" * (MAX_TOKEN + 1), 422, "query.last_event_id"),
     ],
 )
 def test_errors_are_problem_documents(app: FastAPI, path: str, status: int, names: str) -> None:
@@ -253,10 +254,10 @@ def test_a_dsn_that_is_none_is_not_repeated(app: FastAPI) -> None:
 
 
 def test_the_board_has_a_name_while_it_stays(app: FastAPI) -> None:
-    app.state.feed.publish([samples.game(), samples.line(1)])
+    on_board(app, samples.game(), samples.line(1))
     first = get(app, "/v1/games")
     assert get(app, "/v1/games").headers["etag"] == first.headers["etag"]
-    app.state.feed.publish([samples.line(2, 1.95)])
+    on_board(app, samples.game(), samples.line(1), samples.line(2, 1.95))
     assert get(app, "/v1/games").headers["etag"] != first.headers["etag"]
 
 
