@@ -107,13 +107,18 @@ export function replace(target, nodes) {
   again?.focus({ preventScroll: true });
 }
 
-// Fills `target` with what `load` returns, or with why it could not.
+// Fills `target` with what `load` returns, or with why it could not. The last call wins, whichever
+// is answered first.
 export async function fill(target, load) {
+  const turn = (target.turn = (target.turn ?? 0) + 1);
+  let nodes;
   try {
-    replace(target, [await load()].flat().filter(Boolean));
+    nodes = [await load()].flat().filter(Boolean);
   } catch (problem) {
     if (problem.status == null) throw problem;
-    replace(target, [empty("Not available", problem.message)]);
+    nodes = [empty("Not available", problem.message)];
   }
+  if (turn !== target.turn) return;
+  replace(target, nodes);
   target.removeAttribute("aria-busy");
 }

@@ -28,6 +28,10 @@ function choose(name) {
   target = name;
   history.replaceState(null, "", `?target=${name}`);
   tabs($("targets"), [["Target", Object.entries(f.TARGETS), target, choose]]);
+  for (const place of document.querySelectorAll("main .card > div")) {
+    place.replaceChildren(); // what stood there is of another target
+    place.setAttribute("aria-busy", "true");
+  }
   refresh();
 }
 
@@ -35,18 +39,22 @@ function refresh() {
   const wanted = target;
   fill($("versions"), async () => {
     const models = await get("/v1/models");
-    $("source").replaceChildren(...about(models));
+    $("source").replaceChildren(...source(models));
     const one = models.models.find((each) => each.target === wanted);
     return versions(one);
   });
   const quality = get(`/v1/models/${wanted}/quality`);
-  fill($("rolling"), async () => rolling(await quality));
-  fill($("calibration"), async () => calibration(await quality));
-  fill($("drift"), async () => drift((await quality).drift));
+  const about = (show) => async () => {
+    const found = await quality;
+    return wanted === target ? show(found) : []; // the charts are of one target at a time
+  };
+  fill($("rolling"), about(rolling));
+  fill($("calibration"), about(calibration));
+  fill($("drift"), about(({ drift: found }) => drift(found)));
   fill($("experiments"), async () => experiments((await get("/v1/experiments")).experiments.filter((one) => one.target === wanted)));
 }
 
-function about(models) {
+function source(models) {
   if (models.source === "registry") return [];
   const what = { last_known: "The registry does not answer: this is what it said last, ", disk: "The registry has not answered: these are the champions that the worker on this machine took last. " }[models.source];
   return [el("p", "nothing", badge("warn", "Not current"), ` ${what}`, models.read_us ? when(models.read_us) : null, ` ${models.detail ?? ""}`)];
