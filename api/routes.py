@@ -38,6 +38,10 @@ _ANY = Query(description="Repeat it for several; without it, all.", max_length=1
 PROTOCOL = File(__file__).parent / "protocol.md"
 
 
+class Markdown(PlainTextResponse):
+    media_type = "text/markdown"
+
+
 def _split(names: object) -> object:
     """Given once with commas, or several times."""
     if not isinstance(names, (list, tuple, set, frozenset)):
@@ -141,10 +145,10 @@ def build(
             lambda: feed.stream(options, last_id, explainer if explain else None), streams, client
         )
 
-    @router.get("/v1/feed/protocol", tags=["feed"], response_class=PlainTextResponse)
-    async def protocol() -> PlainTextResponse:
+    @router.get("/v1/feed/protocol", tags=["feed"], response_class=Markdown)
+    async def protocol() -> Markdown:
         """The feed's contract in words."""
-        return PlainTextResponse(PROTOCOL.read_text(), media_type="text/markdown")
+        return Markdown(PROTOCOL.read_text())
 
     @board.get("/v1/games", summary="The board")
     async def list_games() -> Games:

@@ -43,6 +43,9 @@ BET: dict[str, Any] = {
 }
 
 
+PAGES = ("/", "/models", f"/games/{GAME}")
+
+
 def now_us() -> int:
     return time.time_ns() // 1_000
 
@@ -102,7 +105,14 @@ def status(api: Served, key: str, path: str = "/v1/games") -> int:
 
 
 def test_what_is_open_is_open_and_nothing_else(api: Served, reader: str) -> None:
-    for path in ("/", "/health", "/openapi.json", "/static/board.js"):
+    for path in (
+        "/",
+        "/health",
+        "/openapi.json",
+        "/models",
+        "/games/mlb-2026-07-20-BOS-NYY-1",
+        "/static/feed.js",
+    ):
         assert get(api, path).status_code == 200, path
     for path in ("/v1/games", "/v1/feed", "/ready", "/v1/nothing", "/docs", "/static/../v1/games"):
         answer = httpx.get(httpx.URL(api.url, raw_path=path.encode()), timeout=10)
@@ -523,7 +533,14 @@ def test_https_is_what_a_known_proxy_says(api: Served, shared_database: str, rea
 
 
 def test_what_every_answer_tells_a_browser(api: Served) -> None:
-    for path in ("/", "/v1/games", "/nowhere", "/static/board.js"):
+    for path in (
+        "/",
+        "/v1/games",
+        "/nowhere",
+        "/models",
+        "/games/mlb-2026-07-20-BOS-NYY-1",
+        "/static/feed.js",
+    ):
         headers = get(api, path).headers
         policy = dict(
             part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";")

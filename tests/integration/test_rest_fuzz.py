@@ -1,7 +1,10 @@
 """Schemathesis against the real app over real servers: what the OpenAPI document says holds."""
 
+import asyncio
+from collections.abc import Iterator
 from typing import Any
 
+import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis import Response
@@ -9,9 +12,13 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
 from api.app import create_app
+from api.keys import Scope
+from api.keystore import KeyStore
 from schemas.sections.servers import KafkaSettings
 from schemas.settings import Settings
 from tests.rest import Rest
+from tests.samples import at
+from tests.served import Served, serving
 
 EXAMPLES = 15
 """An operation: the whole must end within CI's time."""
@@ -35,6 +42,31 @@ BEYOND_SCHEMA = ("query.cursor: ", "query.to_us: ")
 """Nor can it say where a cursor comes from, or that a span holds something."""
 
 
+MANY = 1_000_000
+"""Requests a minute: none of this is to be refused for its number."""
+
+
+@pytest.fixture(scope="module")
+def api(rest: Rest) -> Iterator[Served]:
+    """The same servers behind keys, so that what is asked without one is refused."""
+    limits = {"key_requests": MANY, "address_requests": MANY, "address_failures": MANY}
+    asked = rest.settings.api.model_copy(update={"auth": "keys", **limits})
+    with serving(rest.settings.model_copy(update={"api": asked})) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def key(rest: Rest) -> str:
+    async def made() -> str:
+        store = KeyStore(rest.settings.postgres)
+        try:
+            return (await store.add("fuzz", (Scope.ADMIN,), at(0), None))[1]
+        finally:
+            await store.close()
+
+    return asyncio.run(made())
+
+
 @schema.parametrize()
 @settings(
     max_examples=EXAMPLES,
@@ -42,13 +74,18 @@ BEYOND_SCHEMA = ("query.cursor: ", "query.to_us: ")
     derandomize=True,
     suppress_health_check=list(HealthCheck),
 )
-def test_every_operation_keeps_to_its_description(case: schemathesis.Case[Any], rest: Rest) -> None:
-    answer = case.call(base_url=rest.served.url)
+def test_every_operation_keeps_to_its_description(
+    case: schemathesis.Case[Any], api: Served, key: str
+) -> None:
+    answer = case.call(base_url=api.url, headers={"Authorization": f"Bearer {key}"})
     case.validate_response(answer, excluded_checks=excluded(case, answer))
 
 
 def excluded(case: schemathesis.Case[Any], answer: Response) -> list[Any]:
     checks: list[Any] = []
+    if "Authorization" not in (case.headers or {}):
+        # Left out to be refused for it, and put in again by this test.
+        checks.append(negative_data_rejection)
     if case.path in OF_THE_REGISTRY and answer.status_code == 503:
         checks.append(not_a_server_error)
     if case.path in BODIES and case.method == "POST":
