@@ -52,8 +52,10 @@ from flows.score import score_flow
 from flows.sources.simulated_truth import Slate
 from flows.sources.simulator import simulate
 from flows.steps.score import Scorer
-from flows.training import train_from_archives
+from flows.training import read_training_set
 from flows.worker import run
+from models.boosters.training import Origin, train_all
+from models.features.kernel import FeatureSet
 from schemas.events import Event, GameUpdate, LineMovement
 from schemas.markets import Market
 from schemas.settings import Settings
@@ -70,8 +72,8 @@ GAMES = 15
 PATIENCE = 60.0
 CLUBS = ("BOS", "NYY", "LAD", "SFG", "CHC", "STL", "HOU", "TEX", "SEA", "OAK")
 BOOKS = 8
-ECHO = Topic.SPLITS
-"""What the echo reads; nothing else writes to it here."""
+ECHO = Topic.FILLS
+"""What the echo reads: neither the flow nor the API does."""
 
 _spawn = multiprocessing.get_context("spawn")
 Frames = list[tuple[float, bytes]]
@@ -185,7 +187,9 @@ def serve_score(pipe: Connection, settings: Settings, home: Path) -> None:
     """The score flow as `steamline run score` runs it, with models of simulated games."""
     slate = Slate(seed=5, days=16, games=15, edge=0.2, activity=0.1)
     write_events(home / "archive", list(simulate(slate)))
-    trained = train_from_archives([home / "archive"], None, settings, 1, lambda _: None)
+    data = read_training_set([home / "archive"], None, settings)
+    origin = Origin(FeatureSet.of(settings).hash, data.fingerprint, simulated=True)
+    trained = train_all(data, origin, 1, lambda _: None)
     scorer = Scorer(settings, [one.model for one in trained])
     flow = score_flow(
         settings,
@@ -351,6 +355,7 @@ def main() -> None:
         child = _spawn.Process(target=target, args=(far, settings, *arguments), daemon=True)
         child.start()
         children.append(child)
+        far.close()  # so that its end is seen
         return near.recv()
 
     with tempfile.TemporaryDirectory() as home:
