@@ -214,8 +214,9 @@ class Follower:
 
     async def from_kafka(self) -> AsyncGenerator[list[bytes], None]:
         """What lies between its offsets and the ring; heartbeats while it waits."""
-        feed, own = self._feed, self._own
-        assert own is not None
+        feed = self._feed
+        assert self._own is not None
+        own = self._own = Position(feed.layout, self._own.offsets)
         spans = feed.ring.missing(own.offsets)
         behind = sum(end - first for first, end in spans.values())
         if behind > feed.resume_records:
@@ -261,7 +262,8 @@ class Follower:
         kept = newest_of_each(frames)
         feed.counts.conflated += len(frames) - len(kept)
         walk.finish(spans)
-        self._own, self._token = walk.at, walk.at.token
+        # Topics may have come meanwhile.
+        self._own, self._token = Position(feed.layout, walk.at.offsets), walk.at.token
         self._cursor = feed.ring.first
         self.away = self._needs_kafka()
         self._count_resume("ring")  # unless something came out of Kafka

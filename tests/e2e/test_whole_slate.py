@@ -59,9 +59,11 @@ class Listener:
             connect_sse(client, "GET", f"{address}/v1/feed") as source,
         ):
             for event in source.iter_sse():
-                if event.event in id_of:
+                # Locks are alerts with a name of their own in the feed.
+                kind = "alert" if event.event in ("locked", "unlocked") else event.event
+                if kind in id_of:
                     message = event.json()
-                    name = f"{event.event}/{message[id_of[event.event]]}"
+                    name = f"{kind}/{message[id_of[kind]]}"
                     assert name not in self.seen, f"sent twice: {name}"
                     self.seen[name] = message
                 else:

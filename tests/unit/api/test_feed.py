@@ -7,7 +7,7 @@ import pytest
 
 from api.board import Message
 from api.filters import Filter, Kind, Options
-from api.tokens import Position
+from api.tokens import Position, Shape
 from schemas.decisions import AlertKind, SideQuote
 from schemas.markets import Market, Side, Target
 from tests import samples
@@ -458,3 +458,28 @@ def test_a_starting_replica_fills_its_ring_with_the_latest_whatever_is_read_last
     assert [(one.kind, one.offset) for one in kept] == [
         *(("line", 17), ("game", 17), ("line", 18), ("game", 18), ("line", 19), ("game", 19))
     ]
+
+
+def test_a_partition_that_comes_while_a_client_reads_the_past_is_no_gap() -> None:
+    log = Log()
+    replica = Replica(log, ring=2).live()
+    client = replica.client()
+    client.events()
+    replica.tell(*(samples.line(second) for second in range(6)))
+    back = replica.client(last_id=client.last_id)
+
+    async def run() -> list[bytes]:
+        reading = back.follower.from_kafka()
+        found = []
+        async for wires in reading:
+            found += wires
+            more = (*LAYOUT.shapes[:-1], Shape(LAYOUT.shapes[-1].name, "id", 3))
+            replica.feed.arrange(replica.feed.layout.grown("c", more), {})
+        return found
+
+    assert back.follower.take()[0].startswith(b"id: ")  # a heartbeat: it is away
+    read = [kind for kind, _, _ in events(b"".join(asyncio.run(run())))]
+    assert read + back.kinds() == ["line"] * 6
+    replica.tell(samples.line(6))
+    assert back.kinds() == client.kinds()[-1:] == ["line"]
+    assert not replica.feed.counts.gaps

@@ -57,7 +57,7 @@ GAMES = [samples.GAME, samples.OTHER]
 STEPS = ["send", "send", "late", "read", "read", "take", "move", "restart", "beat"]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(data=st.data())
 def test_any_interleaving_and_any_reconnect_gives_each_news_once(data: st.DataObject) -> None:
     """Two replicas read partitions as they like; clients take, leave and come back anywhere."""
@@ -127,7 +127,7 @@ def test_any_interleaving_and_any_reconnect_gives_each_news_once(data: st.DataOb
         assert got_of(seen) == news_of(log)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(data=st.data())
 def test_conflation_keeps_the_last_value_of_each_key(data: st.DataObject) -> None:
     """By window or because a client is slow, in memory or out of Kafka: the end is the same."""
