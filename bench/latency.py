@@ -218,7 +218,12 @@ async def _echo(pipe: Connection, settings: Settings) -> None:
         )
         consumer.subscribe([ECHO.full(settings.kafka.prefix)])
         while True:
-            values = [one.value() for one in consumer.consume(500, 0.05) if one.error() is None]
+            # `consume` with a timeout waits for the whole number or the whole time.
+            first = consumer.poll(0.1)
+            if first is None:
+                continue
+            some = [first, *consumer.consume(500, 0)]
+            values = [one.value() for one in some if one.error() is None]
             if values:
                 wires = b"".join(b"event: line\ndata: %s\n\n" % value for value in values)
                 loop.call_soon_threadsafe(waiting.put_nowait, wires)
