@@ -147,7 +147,7 @@ def by_ours(url: str, last_id: str) -> Iterator[Events]:
     thread = threading.Thread(target=asyncio.run, args=(main(),))
     thread.start()
     loop, task = loops.get(timeout=10)
-    yield iter(lambda: got.get(timeout=10), None)  # type: ignore[arg-type]
+    yield iter(lambda: got.get(timeout=10), None)
     loop.call_soon_threadsafe(task.cancel)
     thread.join(10)
     assert not thread.is_alive()
