@@ -53,7 +53,7 @@ STEP_SECONDS = int(os.environ.get("BENCH_FEED_STEP_SECONDS", "4"))
 FROZEN = int(os.environ.get("BENCH_FEED_FROZEN", "100"))
 STEPS = (1, 2, 4, 8, 16, 32)
 """Rates of the ladder, as multiples of the steady one."""
-BEHIND = 0.8
+BEHIND = 0.5
 """A step at which less of the rate was delivered is the last."""
 PATIENCE = 90.0
 GAME = "mlb-2026-07-20-BOS-NYY-1"
@@ -270,6 +270,7 @@ def _swarm(times: Path) -> tuple[SpawnProcess, Connection]:
     near, far = _spawn.Pipe()
     process = _spawn.Process(target=swarm.run, args=(far, times), daemon=True)
     process.start()
+    far.close()
     return process, near
 
 
@@ -318,6 +319,7 @@ def _ours(settings: Settings, times: Path) -> tuple[dict[str, Any], dict[str, An
     near, far = _spawn.Pipe()
     server = _spawn.Process(target=serve_ours, args=(far, settings), daemon=True)
     server.start()
+    far.close()  # so that its end is seen
     clients, orders = _swarm(times)
     try:
         run = Run(server, near.recv(), orders, times)
@@ -335,6 +337,7 @@ def _reference(times: Path, frame: bytes) -> dict[str, Any]:
     near, far = _spawn.Pipe()
     server = _spawn.Process(target=serve_bare, args=(far, times), daemon=True)
     server.start()
+    far.close()  # so that its end is seen
     clients, orders = _swarm(times)
 
     def publish(rate: float, count: int) -> None:

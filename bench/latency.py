@@ -5,7 +5,7 @@ to Kafka, the API, one client on a plain socket. The reference: the same events 
 through a topic of as many partitions, a consumer thread and a Starlette stream, unread. Both are
 there all the time and take turns, each a few seconds. A moneyline prediction says in `read_to`
 which line of its game was the newest that it rests on: an event has arrived with the first frame
-that rests on it.
+that rests on it. `feed` is the API's share alone: predictions written to their topic, as many.
 
 The rate is the first of `RATES` at which lag stays: the last quarter of the events is not slower
 than the second by more than `DRIFT`. `ours` and `reference` are the middle round's p50.
@@ -52,13 +52,16 @@ from flows.score import score_flow
 from flows.sources.simulated_truth import Slate
 from flows.sources.simulator import simulate
 from flows.steps.score import Scorer
-from flows.training import train_from_archives
+from flows.training import read_training_set
 from flows.worker import run
-from schemas.events import Event, GameUpdate, LineMovement
-from schemas.markets import Market
+from models.boosters.training import Origin, train_all
+from models.features.kernel import FeatureSet
+from schemas.decisions import Prediction, SideQuote
+from schemas.events import GameUpdate, LineMovement
+from schemas.markets import Market, Side, Target
 from schemas.settings import Settings
 from schemas.time import US_PER_HOUR
-from schemas.topics import SCORE_INPUTS, Topic
+from schemas.topics import CONTRACTS, SCORE_INPUTS, TOPIC_OF, Topic
 
 RATES = tuple(
     int(one) for one in os.environ.get("BENCH_LATENCY_RATES", "2000,1000,500,250,125").split(",")
@@ -70,8 +73,8 @@ GAMES = 15
 PATIENCE = 60.0
 CLUBS = ("BOS", "NYY", "LAD", "SFG", "CHC", "STL", "HOU", "TEX", "SEA", "OAK")
 BOOKS = 8
-ECHO = Topic.SPLITS
-"""What the echo reads; nothing else writes to it here."""
+ECHO = Topic.FILLS
+"""What the echo reads: neither the flow nor the API does."""
 
 _spawn = multiprocessing.get_context("spawn")
 Frames = list[tuple[float, bytes]]
@@ -117,6 +120,32 @@ class Lines:
         book = self._books[int(self._dice.integers(len(self._books)))]
         return self._line(game, book, Market.MONEYLINE)
 
+    def priced(self) -> Prediction:
+        """A moneyline as the flow would send it, of a game that the flow knows nothing of."""
+        self._number += 1
+        game = f"{self.games[self._number % GAMES][:-1]}9"
+        now = self._now()
+        quote = SideQuote(side=Side.HOME, book=self._books[0], price=1.9, age_ms=0, edge=0.01)
+        return Prediction(
+            game_id=game,
+            position=self._number,
+            as_of_us=now,
+            cutoff_us=now + US_PER_HOUR,
+            prediction_id=f"{game}:{self._number}:moneyline:1-bench",
+            target=Target.MONEYLINE,
+            model_version="1-bench",
+            feature_set="bench",
+            start_time_us=now + 2 * US_PER_HOUR,
+            probability=0.53,
+            market_probability=0.52,
+            fair_price=1.887,
+            best=[quote],
+            odds_age_ms=0,
+            books=BOOKS,
+            completeness=0.9,
+            read_to={Topic.LINES: self._number},
+        )
+
     def _line(self, game: str, book: str, market: Market) -> LineMovement:
         now = self._now()
         fair = self._dice.uniform(0.45, 0.55)
@@ -138,6 +167,9 @@ class Lines:
         return self._last_us
 
 
+Said = GameUpdate | LineMovement | Prediction
+
+
 @dataclass
 class Produced:
     """When each event was handed to the producer, and where it came to lie."""
@@ -156,16 +188,18 @@ class Events:
             | {"linger.ms": 0, "partitioner": "murmur2_random", "enable.idempotence": True}
         )
 
-    def send(self, topic: Topic, event: Event, produced: Produced | None = None) -> None:
+    def send(self, topic: Topic, event: Said, produced: Produced | None = None) -> None:
         told: Callable[..., None] | None = None
+        contract = CONTRACTS[TOPIC_OF[type(event)]]
         if produced is not None:
-            told = partial(self._delivered, produced, event)
-            produced.at[event.event_id] = time.monotonic()
+            event_id = getattr(event, contract.identity)
+            told = partial(self._delivered, produced, event.game_id, event_id)
+            produced.at[event_id] = time.monotonic()
         self._producer.produce(
             topic.full(self._prefix),
             event.model_dump_json().encode(),
             event.game_id,
-            timestamp=event.occurred_at_us // 1_000,
+            timestamp=getattr(event, contract.time) // 1_000,
             on_delivery=told,
         )
         self._producer.poll(0)
@@ -174,18 +208,22 @@ class Events:
         assert self._producer.flush(30) == 0
 
     @staticmethod
-    def _delivered(produced: Produced, event: Event, error: object, message: Message) -> None:
+    def _delivered(
+        produced: Produced, game: str, event_id: str, error: object, message: Message
+    ) -> None:
         assert error is None, error
         offset = message.offset()
         assert offset is not None
-        produced.places[event.game_id].append((offset, event.event_id))
+        produced.places[game].append((offset, event_id))
 
 
 def serve_score(pipe: Connection, settings: Settings, home: Path) -> None:
     """The score flow as `steamline run score` runs it, with models of simulated games."""
     slate = Slate(seed=5, days=16, games=15, edge=0.2, activity=0.1)
     write_events(home / "archive", list(simulate(slate)))
-    trained = train_from_archives([home / "archive"], None, settings, 1, lambda _: None)
+    data = read_training_set([home / "archive"], None, settings)
+    origin = Origin(FeatureSet.of(settings).hash, data.fingerprint, simulated=True)
+    trained = train_all(data, origin, 1, lambda _: None)
     scorer = Scorer(settings, [one.model for one in trained])
     flow = score_flow(
         settings,
@@ -214,7 +252,12 @@ async def _echo(pipe: Connection, settings: Settings) -> None:
         )
         consumer.subscribe([ECHO.full(settings.kafka.prefix)])
         while True:
-            values = [one.value() for one in consumer.consume(500, 0.05) if one.error() is None]
+            # `consume` with a timeout waits for the whole number or the whole time.
+            first = consumer.poll(0.1)
+            if first is None:
+                continue
+            some = [first, *consumer.consume(500, 0)]
+            values = [one.value() for one in some if one.error() is None]
             if values:
                 wires = b"".join(b"event: line\ndata: %s\n\n" % value for value in values)
                 loop.call_soon_threadsafe(waiting.put_nowait, wires)
@@ -292,13 +335,16 @@ def by_position(
 
 
 def by_id(at: float, data: dict[str, Any], produced: Produced, into: dict[str, float]) -> None:
-    if data.get("event_id") in produced.at:
-        into.setdefault(data["event_id"], at)
+    event_id = data.get("event_id") or data.get("prediction_id")
+    if event_id in produced.at:
+        into.setdefault(event_id, at)
 
 
 @dataclass(frozen=True)
 class Way:
+    name: str
     topic: Topic
+    make: Callable[[Lines], Said]
     client: Client
     arrived: Arrived
 
@@ -311,7 +357,7 @@ def _played(way: Way, rate: int, lines: Lines, events: Events) -> "np.ndarray[An
     for number in range(count):
         if (ahead := begin + number / rate - time.monotonic()) > 0:
             time.sleep(ahead)
-        events.send(way.topic, lines.next(), produced)
+        events.send(way.topic, way.make(lines), produced)
     events.flush()
     end = time.monotonic() + PATIENCE
     while len(arrived) < count and time.monotonic() < end:
@@ -351,6 +397,7 @@ def main() -> None:
         child = _spawn.Process(target=target, args=(far, settings, *arguments), daemon=True)
         child.start()
         children.append(child)
+        far.close()  # so that its end is seen
         return near.recv()
 
     with tempfile.TemporaryDirectory() as home:
@@ -358,16 +405,21 @@ def main() -> None:
             port = started(serve_ours)
             started(serve_score, Path(home))
             query = "?event=prediction&market=moneyline"
-            ours = Way(Topic.LINES, Client(port, f"/v1/feed{query}"), by_position)
-            echo = Way(ECHO, Client(started(serve_echo), "/v1/feed"), by_id)
-            children += [way.client.process for way in (ours, echo)]
-            _report(_steps(ours, echo, settings))
+            client = Client(port, f"/v1/feed{query}")
+            echo = Client(started(serve_echo), "/v1/feed")
+            children += [client.process, echo.process]
+            ways = [
+                Way("echo", ECHO, Lines.next, echo, by_id),
+                Way("feed", Topic.PREDICTIONS, Lines.priced, client, by_id),
+                Way("ours", Topic.LINES, Lines.next, client, by_position),
+            ]
+            _report(_steps(ways, settings))
         finally:
             for child in children:
                 child.terminate()
 
 
-def _steps(ours: Way, echo: Way, settings: Settings) -> list[dict[str, Any]]:
+def _steps(ways: Sequence[Way], settings: Settings) -> list[dict[str, Any]]:
     """Down the rates to one that stays."""
     lines, events = Lines(settings.books), Events(settings)
     for update in lines.schedule():
@@ -376,15 +428,15 @@ def _steps(ours: Way, echo: Way, settings: Settings) -> list[dict[str, Any]]:
     for line in lines.opening():
         events.send(Topic.LINES, line)
     events.flush()
-    for way in (ours, echo):
+    for way in ways:
         _played(way, 50, lines, events)  # warms up
     steps: list[dict[str, Any]] = []
     for rate in RATES:
-        step: dict[str, Any] = {"events_per_second": rate, "ours": [], "echo": []}
+        step: dict[str, Any] = {"events_per_second": rate} | {way.name: [] for way in ways}
         steps.append(step)
         for _ in range(ROUNDS):
-            step["echo"].append(_said(_played(echo, rate, lines, events)))
-            step["ours"].append(_said(_played(ours, rate, lines, events)))
+            for way in ways:
+                step[way.name].append(_said(_played(way, rate, lines, events)))
             if not step["ours"][-1]["stable"]:
                 break
         else:
@@ -396,7 +448,7 @@ def _report(steps: list[dict[str, Any]]) -> None:
     best = steps[-1]
     middle = {
         (which, percent): median(one[percent] for one in best[which])
-        for which in ("ours", "echo")
+        for which in ("ours", "feed", "echo")
         for percent in ("p50", "p99")
     }
     ours, echo = middle["ours", "p50"], middle["echo", "p50"]
@@ -409,6 +461,8 @@ def _report(steps: list[dict[str, Any]]) -> None:
         detail={
             "events_per_second": best["events_per_second"],
             "stable": all(one["stable"] for one in best["ours"]),
+            "p50_feed": middle["feed", "p50"],
+            "p99_feed": middle["feed", "p99"],
             "p99_ours": middle["ours", "p99"],
             "p99_echo": middle["echo", "p99"],
             "p99_ratio": round(middle["ours", "p99"] / middle["echo", "p99"], 2),

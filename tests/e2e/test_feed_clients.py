@@ -25,7 +25,7 @@ from schemas.markets import Target
 from tests import samples
 from tests.cutting import road_to
 from tests.e2e.conftest import ARGUMENTS, CHROMIUM
-from tests.served import Publisher, Served, api_settings, serving
+from tests.served import Publisher, Served, api_settings, serving, wait_for
 from tests.system import ROOT, clean_env
 
 TEXT = "Ōtani 大谷 🏟 ½ run\nsecond line\r\u2028\u2029 «event: gap»\n\ndata: {}\n\n"
@@ -53,6 +53,11 @@ class Stack:
 
     def tell(self, game: str, *positions: int) -> None:
         self.publisher.send(*(alert(game, position) for position in positions))
+
+    def known(self, game: str) -> str:
+        """Its feed's address, once the API has heard of the game."""
+        wait_for(lambda: self.served.get(f"/v1/games/{game}").status_code == 200, "on the board")
+        return f"{self.served.url}/v1/feed?game={game}"
 
 
 def alert(game: str, position: int) -> Alert:
@@ -180,8 +185,8 @@ def test_a_client_reads_all_resumes_by_id_and_hears_heartbeats(
     stack: Stack, opener: Opener
 ) -> None:
     game = stack.game()
-    url = f"{stack.served.url}/v1/feed?game={game}"
     stack.tell(game, 1)
+    url = stack.known(game)
     with opener(url, "") as events:
         (snapshot,) = take(events, 1)
         assert snapshot.kind == "snapshot"
@@ -279,6 +284,7 @@ NEWS = "got.filter(([kind]) => kind !== 'heartbeat')"
 def test_the_browser_resumes_by_itself(stack: Stack, page: Page) -> None:
     game = stack.game()
     stack.tell(game, 1)
+    stack.known(game)
     with road_to(stack.served.port) as road:
         page.route("**/empty", lambda route: route.fulfill(body="<p>", content_type="text/html"))
         page.goto(road.url + "/empty")
