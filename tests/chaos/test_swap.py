@@ -181,6 +181,7 @@ def _pass(one: socket.socket, other: socket.socket) -> None:
         other.shutdown(socket.SHUT_RDWR)
 
 
+@pytest.mark.long
 def test_without_its_registry_the_worker_goes_on_and_starts_again(
     site: Site, steady: Steady, trained: Trained
 ) -> None:

@@ -136,6 +136,7 @@ def test_a_model_that_ends_the_process_which_tries_it_is_refused_and_the_worker_
     assert watched.score() == (watched.before, [])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("harm", "word"),
     [(signal.SIGKILL, "its process has ended"), (signal.SIGSTOP, "nothing in 1 s")],
@@ -192,6 +193,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.long
 def test_it_ends_with_the_process_that_asks(tmp_path: Path) -> None:
     script = tmp_path / "alone.py"
     script.write_text(ALONE)
