@@ -30,9 +30,9 @@ class FeedCounts(Collector):
         yield GaugeMetricFamily("steamline_feed_clients", "Streams open now.", self.clients)
         for name, said, value in (
             ("frames", "Frames handed to clients.", self.frames),
-            ("conflated", "Messages that a newer one took the place of.", self.conflated),
-            ("frozen", "Streams closed because nothing was taken.", self.frozen),
-            ("refused", "Streams refused, over the limit of their client.", self.refused),
+            ("conflated_messages", "Messages that a newer one took the place of.", self.conflated),
+            ("frozen_streams", "Streams closed because nothing was taken.", self.frozen),
+            ("refused_streams", "Streams refused, over the limit of their client.", self.refused),
         ):
             yield CounterMetricFamily(f"steamline_feed_{name}", said, value)
         for name, label, said, counted in (

@@ -27,8 +27,9 @@ from schemas.sections.api import ApiSettings
 log = logging.getLogger(__name__)
 
 _SHELLS = [route for route, _ in PAGES.values()]
-OPEN = ("/health", "/openapi.json", *(route for route in _SHELLS if "{" not in route))
-"""Answered without a key: none of it is anybody's secret. Pages are empty until they have asked."""
+OPEN = ("/health", "/ready", "/openapi.json", *(route for route in _SHELLS if "{" not in route))
+"""Answered without a key: none of it is anybody's secret. Pages are empty until they have asked;
+what balances load has no key."""
 OPEN_FOLDERS = ("/static/", *(route.partition("{")[0] for route in _SHELLS if "{" in route))
 SAFE = ("GET", "HEAD", "OPTIONS")
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="steamline"'}

@@ -15,6 +15,7 @@ from bench import (
     replay,
     score,
     startup,
+    streams,
     swap,
     train,
 )
@@ -31,6 +32,7 @@ BENCHMARKS = {
     "kelly": kelly.main,
     "train": train.main,
     "gate": gate.main,
+    "streams": streams.main,
     "swap": swap.main,
     "feed": feed.main,
     "latency": latency.main,

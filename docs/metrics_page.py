@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry
 
+from api.counts import FeedCounts
+from api.metrics import Requests
 from flows.connectors.archive_metrics import ArchiveMetrics
 from flows.connectors.curate_metrics import CurateMetrics
 from flows.connectors.ingest_metrics import IngestMetrics
@@ -40,7 +42,7 @@ starts at 0 with its process. Units are base units: `seconds`, `bytes`, `ratio` 
 A process serves them at `/metrics` where its port is set; `deploy/prometheus/` scrapes and alerts,
 `deploy/grafana/` draws them ([operations.md](operations.md)).
 
-This page is generated: edit the collectors in `flows/connectors/`, then run `make docs`.
+This page is generated: edit the collectors in `flows/connectors/` and `api/`, then run `make docs`.
 """
 
 
@@ -85,10 +87,18 @@ def parts() -> list[Part]:
         ("watch", "model watch", "WATCH", WatchMetrics(Watched()).registry),
         ("webhooks", "run webhooks", "WEBHOOKS", WebhookMetrics(Tally()).registry),
     ]
-    return [
+    flows = [
         Part(name, f"steamline {command}", f"STEAMLINE_{section}_METRICS_PORT", registry)
         for name, command, section, registry in found
     ]
+    requests, feed = CollectorRegistry(), CollectorRegistry()
+    Requests(requests)
+    feed.register(FeedCounts())
+    served = [
+        Part(name, "steamline api", "STEAMLINE_API_PORT", registry)
+        for name, registry in (("api", requests), ("feed", feed))
+    ]
+    return flows + served
 
 
 @cache

@@ -114,7 +114,14 @@ def test_what_is_open_is_open_and_nothing_else(api: Served, reader: str) -> None
         "/static/feed.js",
     ):
         assert get(api, path).status_code == 200, path
-    for path in ("/v1/games", "/v1/feed", "/ready", "/v1/nothing", "/docs", "/static/../v1/games"):
+    for path in (
+        "/v1/games",
+        "/v1/feed",
+        "/metrics",
+        "/v1/nothing",
+        "/docs",
+        "/static/../v1/games",
+    ):
         answer = httpx.get(httpx.URL(api.url, raw_path=path.encode()), timeout=10)
         assert answer.status_code in (401, 404), path
         assert answer.status_code == 401 or path.startswith("/static/")

@@ -28,7 +28,7 @@ DASHBOARDS = sorted(GRAFANA.glob("dashboards/*.json"))
 NO_FLOWS = {"train", "mlflow", "kafka", "redis", "postgres", "prometheus", "grafana"}
 GAUGES = (
     *("timestamp_seconds", "seconds", "bytes", "ratio", "nats", "money", "value"),
-    *("up", "active", "info", "records", "facts", "requests", "games"),
+    *("up", "active", "info", "records", "facts", "requests", "games", "clients"),
 )
 SCRAPES_BY_ITSELF = {"up"}
 
@@ -61,7 +61,7 @@ def test_every_registry_of_the_code_is_on_the_page(known: dict[str, list[Family]
         "webhook"
     }
     named = {one.name.removesuffix("_total") for some in known.values() for one in some}
-    for path in (ROOT / "flows").rglob("*.py"):
+    for path in [*(ROOT / "flows").rglob("*.py"), *(ROOT / "api").rglob("*.py")]:
         text = path.read_text()
         if "prometheus_client" in text:
             for name in re.findall(r'"(steamline_[a-z_]+)"', text):

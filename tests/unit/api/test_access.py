@@ -60,7 +60,7 @@ def test_every_route_has_its_scope_or_is_open() -> None:
     assert undeclared(app) == {}
     names = set(declared(app))
     gets = {name.removeprefix("GET ") for name in names if name.startswith("GET ")}
-    assert gets >= {*OPEN, "/v1/feed", "/v1/games", "/v1/models", "/ready"}
+    assert gets >= {*OPEN, "/v1/feed", "/v1/games", "/v1/models"}
     # The calculator keeps nothing.
     changing = {name for name in names if name.split()[0] not in ("GET", "HEAD", "MOUNT")}
     assert changing == SESSION | STAKE | {"POST /v1/kelly"}
@@ -82,7 +82,7 @@ def test_a_route_without_a_scope_is_found() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/v1/games", "//", "/health/", "/Health", "/static", "/staticx", "/ready", "/docs", ""],
+    ["/v1/games", "//", "/health/", "/Health", "/static", "/staticx", "/docs", ""],
 )
 def test_little_is_open(path: str) -> None:
     assert not is_open(path)

@@ -116,5 +116,5 @@ def test_counts_as_prometheus_sees_them() -> None:
         "steamline_feed_frames_total 7.0",
         'steamline_feed_gaps_total{reason="gone"} 2.0',
         'steamline_feed_resumes_total{source="kafka"} 1.0',
-        "steamline_feed_refused_total 0.0",
+        "steamline_feed_refused_streams_total 0.0",
     } <= set(said)
