@@ -130,7 +130,7 @@ def create_app(settings: Settings) -> FastAPI:
     store, models = explain.Vectors(settings), explain.CachedModels(settings)
     read, stake = needs(Scope.READ), needs(Scope.STAKE)
     for router in (
-        routes.build(settings, feed, reader, streams, Explainer(store, models)),
+        routes.build(settings, feed, streams, Explainer(store, models)),
         explain.build(store, models, feed.board),
         vectors.build(store),
         versions.build(settings, feed.board),
@@ -147,7 +147,7 @@ def create_app(settings: Settings) -> FastAPI:
     ):
         app.include_router(router, **read)
     app.include_router(fills.build(settings), **stake)
-    app.include_router(routes.health)
+    app.include_router(routes.build_health(settings, reader))
     if keyring is not None:
         app.include_router(session.build(keyring, settings.api.session_hours), responses=REFUSALS)
     description.describe(app)

@@ -57,28 +57,18 @@ def _known(names: frozenset[str]) -> frozenset[str]:
 
 Fields = Annotated[frozenset[str], BeforeValidator(_split), AfterValidator(_known)]
 
-health = APIRouter(tags=["health"])
-"""Open to all."""
-
 
 class Alive(BaseModel):
     status: str = "alive"
 
 
-@health.get("/health", summary="Does the process answer")
-async def get_health() -> Alive:
-    """The process answers."""
-    return Alive()
-
-
 def build(
     settings: Settings,
     feed: Feed,
-    reader: TopicReader,
     streams: Streams,
     explainer: Explainer,
 ) -> APIRouter:
-    """All routes, bound to this process's feed."""
+    """The feed and the board, bound to this process."""
     router = APIRouter()
     board = APIRouter(tags=["board"], route_class=Tagged)
 
@@ -174,10 +164,20 @@ def build(
         return detail(found, now_us, feed.rules)
 
     router.include_router(board)
+    return router
+
+
+def build_health(settings: Settings, reader: TopicReader) -> APIRouter:
+    """Open to all: who balances load has no key."""
+    router = APIRouter(tags=["health"])
+
+    @router.get("/health", summary="Does the process answer")
+    async def get_health() -> Alive:
+        """The process answers."""
+        return Alive()
 
     @router.get(
         "/ready",
-        tags=["health"],
         summary="Can it do its work",
         responses={503: {"model": Readiness, "description": "Not caught up with Kafka"}},
     )

@@ -61,10 +61,7 @@ async def _measured(respond: Callable[[Frames], Response]) -> tuple[float, float
 
     gc.collect()
     tracemalloc.start()
-    clients = [
-        asyncio.create_task(respond(frames)(SCOPE, receive, send))
-        for _ in range(CLIENTS)
-    ]
+    clients = [asyncio.create_task(respond(frames)(SCOPE, receive, send)) for _ in range(CLIENTS)]
     await asyncio.sleep(0.5)
     held = tracemalloc.get_traced_memory()[0] / CLIENTS
     tracemalloc.stop()
