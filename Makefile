@@ -2,6 +2,8 @@
 # ARGS goes to the command behind the target: make demo ARGS="--once --json"
 
 SHELL := bash
+# Every command is a process of its own: without bytecode each would compile all it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
@@ -71,7 +73,7 @@ tools: $(READY)
 # Standard output belongs to the command, so that --json stays one document.
 $(READY): $(UV)
 	@$(PYTHON) -m venv --without-pip $(VENV) >&2
-	@$(UV) pip sync -q --python $(BIN)/python --require-hashes requirements.lock >&2
+	@$(UV) pip sync -q --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock >&2
 	@$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e . >&2
 	@rm -f $(VENV)/ready-*
 	@touch $@

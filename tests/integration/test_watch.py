@@ -295,7 +295,7 @@ def test_a_training_that_fails_is_kept_and_publishes_nothing(database: str, tmp_
     text = generate_latest(WatchMetrics(ours.health).registry).decode()
     assert 'steamline_watch_jobs_total{outcome="failed"} 2.0' in text
     assert "steamline_watch_looks_total 2.0" in text
-    assert "trained_timestamp" not in text
+    assert "\nsteamline_watch_trained_timestamp_seconds" not in text, "it has no value yet"
 
 
 def test_who_has_lost_the_lock_publishes_nothing(
