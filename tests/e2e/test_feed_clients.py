@@ -17,14 +17,13 @@ from typing import Any
 import httpx
 import pytest
 from httpx_sse import connect_sse
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from api.client import Feed, Wait
 from schemas.decisions import Alert
 from schemas.markets import Target
 from tests import samples
 from tests.cutting import road_to
-from tests.e2e.conftest import ARGUMENTS, CHROMIUM
 from tests.served import Publisher, Served, api_settings, serving, wait_for
 from tests.system import ROOT, clean_env
 
@@ -250,16 +249,6 @@ def test_our_client_goes_on_by_itself_over_cuts_and_a_dead_address(stack: Stack)
     assert [position for _, position in seen[1:]] == list(range(1, events + 1))
     assert len({event_id for event_id, _ in seen}) == events + 1
     assert resumed
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if not CHROMIUM.exists():
-        pytest.skip(f"no browser at {CHROMIUM}")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
