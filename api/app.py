@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
+from starlette import types
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from api import (
@@ -53,9 +53,11 @@ from schemas.time import US_PER_MINUTE
 
 
 class App(FastAPI):
-    def build_middleware_stack(self) -> ASGIApp:
-        """Around everything, so that an error of our own has the headers too."""
-        return SecurityHeaders(super().build_middleware_stack())
+    async def __call__(self, scope: types.Scope, receive: types.Receive, send: types.Send) -> None:
+        """Around everything, so that an error of our own has the headers too. Not as the outermost
+        of the middlewares: tracing looks for Starlette's own there, and else leaves requests to
+        FastAPI's spans, which have the query in them."""
+        await SecurityHeaders(super().__call__)(scope, receive, send)
 
 
 def create_app(settings: Settings) -> FastAPI:
