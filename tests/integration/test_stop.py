@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from deploy.stack.kafka import KafkaBroker
-from schemas.topics import Topic
+from schemas.topics import SCORE_INPUTS, Topic
 from tests.system import Lag, Site, Trained, content, sent, steamline
 
 Stakes = dict[tuple[str, str], dict[str, Any]]
@@ -56,12 +56,18 @@ def test_a_stop_takes_every_stake_back_and_outlives_a_kill(
     assert {(one["game_id"], one["market"]) for one in stakes} >= before
     assert {one["decided_us"] for one in stakes} == {word["occurred_at_us"]}
 
+    # The slate is of the past and the stop of today: heard but not yet kept, it would be read again
+    # after the slate's rest, in the order of time.
+    with Lag(site, topics=SCORE_INPUTS) as lag:
+        worker.wait_for(lambda: lag.behind() == 0, "the stop kept")
     worker.kill()
     site.send(records[first:second])
     worker = site.worker()
     with Lag(site) as lag:
         worker.wait_for(lambda: lag.behind() == 0, "the second part scored", 120)
-    assert not standing(newest(site))
+    stopped = newest(site)
+    assert not standing(stopped)
+    assert any(one["decided_us"] != word["occurred_at_us"] for one in stopped.values())
 
     steamline(site.env, tmp_path, "resume", "--reason", "seen enough")
     worker.wait_for(lambda: bool(standing(newest(site))), "something staked again")
