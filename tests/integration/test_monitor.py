@@ -22,8 +22,8 @@ from flows.connectors.monitor_metrics import MonitorMetrics
 from flows.connectors.parquet import PLAYED, read_archive, scan
 from flows.connectors.reading import ends_of
 from flows.curate import curate_topics
-from flows.monitor import Kept, Monitor, Producer
-from flows.steps.records import Outgoing
+from flows.monitor import Kept, Monitor
+from flows.steps.records import Outgoing, Producer
 from schemas.decisions import Alert
 from schemas.sections.servers import KafkaSettings, PostgresSettings
 from schemas.settings import Settings
@@ -205,7 +205,8 @@ def test_what_was_not_confirmed_is_told_again_and_shows_in_the_metrics(
     text = generate_latest(MonitorMetrics(restarted.health).registry).decode()
     assert f"steamline_monitor_alerts_total {len(lost)}.0" in text
     assert 'steamline_monitor_judged_games{target="moneyline"} 20.0' in text
-    assert 'above_threshold{about="moneyline",kind="log_loss",name="difference"}' in text
+    finding = 'steamline_monitor_finding_value{about="moneyline",kind="log_loss",name="difference"}'
+    assert finding in text
     # Always 95 % for home.
     scores = scan(played, Topic.RESULTS).select("game_id", "home_score", "away_score").collect()
     won = [home > away for game, home, away in scores.iter_rows() if recent(game)]
