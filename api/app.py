@@ -45,9 +45,9 @@ from api.keystore import KeyStore
 from api.loopback import require_loopback
 from api.metrics import Counted, Requests
 from api.records import TOPICS, TopicReader
-from api.snapshot import Rules
 from api.stream import Streams
 from schemas.errors import ConfigError
+from schemas.feed import Rules
 from schemas.settings import Settings
 from schemas.time import US_PER_MINUTE
 

@@ -1,7 +1,6 @@
 """Bankrolls as the ledger has them: balance, what is reserved and open, and every booking."""
 
 from decimal import Decimal
-from enum import StrEnum
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Path
@@ -12,6 +11,7 @@ from api.database import Database, query
 from api.paging import After, Cursor, From, Limit, Page, Text, To, cut, span
 from api.problems import REFUSED, Problem
 from api.tags import Tagged
+from models.staking.ledger import Kind
 from schemas.bets import Cash, Fill
 
 OPEN_BETS = 500
@@ -76,17 +76,6 @@ class BankrollDetail(BaseModel):
     bankroll: BankrollRow
     open_bets: list[Fill]
     """The newest 500 that are not graded."""
-
-
-class Kind(StrEnum):
-    DEPOSIT = "deposit"
-    WITHDRAWAL = "withdrawal"
-    ADJUSTMENT = "adjustment"
-    RESERVE = "reserve"
-    RELEASE = "release"
-    BET = "bet"
-    SETTLE = "settle"
-    CORRECT = "correct"
 
 
 class Booking(BaseModel):

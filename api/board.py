@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from schemas.bets import Settlement
 from schemas.decisions import LOCKS, Alert, AlertKind, Prediction, Stake
 from schemas.events import GameResult, GameUpdate, LineMovement, day_of
-from schemas.feed import RETAIN_US as RETAIN_US
+from schemas.feed import RETAIN_US
 from schemas.markets import Market, Target
 from schemas.time import US_PER_MINUTE, to_us
 

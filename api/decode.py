@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from typing import cast
 
-from confluent_kafka import TIMESTAMP_NOT_AVAILABLE
+from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Consumer
 from confluent_kafka import Message as KafkaRecord
 from pydantic import ValidationError
 
@@ -61,6 +61,13 @@ def timestamp_us(record: KafkaRecord) -> int:
     kind, timestamp_ms = record.timestamp()
     known = kind != TIMESTAMP_NOT_AVAILABLE
     return timestamp_ms * 1_000 if known else time.time_ns() // 1_000
+
+
+def taken(consumer: Consumer, most: int, seconds: float) -> list[KafkaRecord]:
+    """Whatever is there, at once; waits so long when nothing is. To ask for many with a time limit
+    waits for as many."""
+    first = consumer.poll(seconds)
+    return [] if first is None else [first, *consumer.consume(most - 1, timeout=0)]
 
 
 def place_of(record: KafkaRecord) -> Place:

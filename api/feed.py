@@ -13,9 +13,10 @@ from api.follower import Follower, Rewrite
 from api.news import Bits
 from api.past import Past
 from api.ring import Backlog, Frame, Read, Ring, encode, frame
-from api.snapshot import Rules, snapshot
+from api.snapshot import snapshot
 from api.tokens import Layout, Place, Position
 from api.views import View
+from schemas.feed import Rules
 
 
 class Feed:

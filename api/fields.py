@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from api.filters import Kind
+from schemas.feed import Kind
 from schemas.topics import CONTRACTS
 
 IDS = frozenset(

@@ -6,7 +6,7 @@ from api.board import Message
 from schemas.bets import Settlement
 from schemas.decisions import LOCKS, Alert, AlertKind, Prediction, Stake
 from schemas.events import GameResult, GameUpdate, LineMovement
-from schemas.feed import Kind as Kind
+from schemas.feed import Kind
 from schemas.markets import MARKET_OF, Market
 
 _KINDS: dict[type[Message], Kind] = {

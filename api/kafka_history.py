@@ -13,7 +13,7 @@ from concurrent.futures import TimeoutError as NotYet
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaRecord
 
-from api.decode import Decoder, place_of, timestamp_us
+from api.decode import Decoder, place_of, taken, timestamp_us
 from api.past import Gone, PastRecord, Span, Wants
 from api.tokens import Place
 from schemas.errors import RejectedEvent
@@ -100,7 +100,7 @@ class History:
             consumer.assign([TopicPartition(*place, span[0]) for place, span in left.items()])
             while left:
                 found = []
-                for record in consumer.consume(_BATCH, _POLL_SECONDS):
+                for record in taken(consumer, _BATCH, _POLL_SECONDS):
                     place = place_of(record)
                     self._check(record.error(), place)
                     offset = record.offset()

@@ -7,10 +7,11 @@ comes to the same answer about each of its offsets, whatever was read between th
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from api.board import RETAIN_US, Message, event_time
+from api.board import Message, event_time
 from schemas.bets import Settlement
 from schemas.decisions import LOCKS, Alert, Prediction, Stake
 from schemas.events import GameResult, GameUpdate, LineMovement
+from schemas.feed import RETAIN_US
 from schemas.topics import CONTRACTS, TOPIC_OF
 
 Key = tuple[str, ...]

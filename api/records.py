@@ -23,7 +23,7 @@ from confluent_kafka import Message as KafkaRecord
 from confluent_kafka.admin import AdminClient
 
 from api.board import Message
-from api.decode import Decoder, place_of, timestamp_us
+from api.decode import Decoder, place_of, taken, timestamp_us
 from api.feed import Feed
 from api.news import News, Verdict
 from api.ring import Read
@@ -248,12 +248,9 @@ class TopicReader:
         return low, high
 
     def _consume(self, consumer: Consumer) -> list[KafkaRecord]:
-        """Whatever is there, at once; waits a moment when nothing is."""
-        first = consumer.poll(_POLL_SECONDS)
-        if first is None:
-            return []
+        """Those that are records."""
         good = []
-        for record in [first, *consumer.consume(self._batch - 1, timeout=0)]:
+        for record in taken(consumer, self._batch, _POLL_SECONDS):
             error = record.error()
             if error is None:
                 good.append(record)

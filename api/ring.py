@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from itertools import islice
 
 from api.board import Message, event_time
-from api.filters import Kind, kind_of, market_of
+from api.filters import kind_of, market_of
 from api.news import Key, key_of
 from api.tokens import Position
+from schemas.feed import Kind
 from schemas.markets import Market
 
 KEPT_WHOLE = frozenset({Kind.ALERT, Kind.LOCKED, Kind.UNLOCKED, Kind.SETTLEMENT})

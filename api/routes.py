@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator
 from api.clients import client_of
 from api.explained import Explainer
 from api.feed import Feed
-from api.filters import MEMBERS, Filter, Kind, Options
+from api.filters import MEMBERS, Filter, Options
 from api.health import Readiness, readiness
 from api.problems import Problem
 from api.records import TopicReader
@@ -19,6 +19,7 @@ from api.stream import EventStream, Streams
 from api.tags import Tagged
 from api.tokens import MAX_TOKEN
 from schemas.events import GameId
+from schemas.feed import Kind
 from schemas.markets import Market
 from schemas.settings import Settings
 

@@ -6,9 +6,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from api.board import Game
-from api.snapshot import Rules
 from schemas.decisions import Alert, Prediction, Refusal, Role, Stake
 from schemas.events import LineMovement, QuoteStatus
+from schemas.feed import Rules
 from schemas.markets import PRICED_BY, SIDES, GameStatus, Market, Side, Target
 
 

@@ -8,8 +8,7 @@ from api.board import Board, Game
 from api.fields import keep_in_game
 from api.filters import Filter, Options, kind_of, market_of
 from api.news import edge_of
-from schemas.feed import GameState
-from schemas.feed import Rules as Rules
+from schemas.feed import GameState, Rules
 
 
 def game_state(game: Game, wanted: Filter) -> GameState:

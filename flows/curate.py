@@ -19,19 +19,19 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, TypeVar
 
 from flows.connectors.parquet import ArchiveRecord, read_archive
 from flows.connectors.postgres import DOWN, REFUSED, NotAlone, Store
 from flows.connectors.reading import Complaints, Mend, Stopped
 from flows.connectors.topic_reader import Positions, TopicReader
+from flows.outage import Outage
 from flows.steps.curate import REFUSED_BY_DATABASE, Load, Prepared, letter_of, prepare
 from flows.steps.decode import DecodeRules
-from flows.steps.records import Outgoing, Record
+from flows.steps.records import Outgoing, Producer, Record
 from flows.steps.rows import TABLES
 from schemas.errors import RejectedEvent
 from schemas.settings import Settings
-from schemas.time import US_PER_SECOND
 from schemas.topics import Topic
 from schemas.wire import SCHEMA_VERSION
 
@@ -52,13 +52,6 @@ _MEND = Mend(
 T = TypeVar("T")
 
 
-class Letters(Protocol):
-    """Where dead letters go."""
-
-    def send(self, message: Outgoing) -> None: ...
-    def confirm(self) -> None: ...
-
-
 class Batch(NamedTuple):
     records: Sequence[Record]
     prepared: Prepared
@@ -74,11 +67,11 @@ def _now_us() -> int:
     return time.time_ns() // 1_000
 
 
-class Account:
+class Account(Outage):
     """What became of the records, and whether Postgres answers; read from other threads."""
 
     def __init__(self, clock_us: Callable[[], int] = _now_us) -> None:
-        self._clock_us = clock_us
+        super().__init__(clock_us)
         self.records: Counter[Topic] = Counter()
         """Done with, whatever became of them."""
         self.new: Counter[str] = Counter()
@@ -89,8 +82,6 @@ class Account:
         """Dead letters by reason."""
         self.batches = 0
         self.committed_us: int | None = None
-        self.away_us: int | None = clock_us()
-        """Since when Postgres has not answered; none while it does."""
         self.covered: Positions = {}
         """How far the database holds the topics."""
 
@@ -106,18 +97,6 @@ class Account:
                 name = TABLES[topic].name
                 self.repeats[name] += len(entries) - new.get(name, 0)
 
-    def answered(self) -> None:
-        self.away_us = None
-
-    def gone(self) -> None:
-        if self.away_us is None:
-            self.away_us = self._clock_us()
-
-    @property
-    def away_seconds(self) -> float:
-        since_us = self.away_us
-        return 0.0 if since_us is None else (self._clock_us() - since_us) / US_PER_SECOND
-
 
 class Curator:
     """Brings batches into the store, come what may; counts what became of them."""
@@ -125,7 +104,7 @@ class Curator:
     def __init__(
         self,
         store: Store,
-        letters: Letters | None,
+        letters: Producer | None,
         stopping: Callable[[], bool] = lambda: False,
         account: Account | None = None,
     ) -> None:
@@ -205,7 +184,7 @@ class Curator:
             await asyncio.to_thread(self._deliver, self._letters, some)
 
     @staticmethod
-    def _deliver(producer: Letters, letters: Sequence[Outgoing]) -> None:
+    def _deliver(producer: Producer, letters: Sequence[Outgoing]) -> None:
         for letter in letters:
             producer.send(letter)
         producer.confirm()
@@ -213,7 +192,7 @@ class Curator:
 
 async def curate_topics(
     settings: Settings,
-    letters: Letters,
+    letters: Producer,
     stopping: Callable[[], bool],
     once: bool = False,
     accept_gap: bool = False,

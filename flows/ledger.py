@@ -15,16 +15,17 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from flows.connectors.ledger_store import DOWN, REFUSED, Done, LedgerStore
 from flows.connectors.postgres import NotAlone
 from flows.connectors.reading import Complaints, Mend, Stopped
 from flows.connectors.topic_reader import Positions, TopicReader
+from flows.outage import Outage
 from flows.steps.curate import REFUSED_BY_DATABASE
 from flows.steps.decode import DecodeRules, dead_letter
 from flows.steps.ledger import LEDGER_INPUTS, Fact, Taken, Told, stop_of, take_batch
-from flows.steps.records import Outgoing
+from flows.steps.records import Outgoing, Producer
 from schemas.errors import RejectedEvent
 from schemas.settings import Settings
 from schemas.time import US_PER_SECOND
@@ -47,13 +48,6 @@ _MEND = Mend(
 T = TypeVar("T")
 
 
-class Producer(Protocol):
-    """Where balances, stops and dead letters go."""
-
-    def send(self, message: Outgoing) -> None: ...
-    def confirm(self) -> None: ...
-
-
 def say(producer: Producer, told: Iterable[Told], stops: Iterable[Fact]) -> None:
     """Returns once everybody can hear it."""
     for one in told:
@@ -65,11 +59,11 @@ def say(producer: Producer, told: Iterable[Told], stops: Iterable[Fact]) -> None
     producer.confirm()
 
 
-class Account:
+class Account(Outage):
     """What became of the facts, and whether Postgres answers; read from other threads."""
 
     def __init__(self, clock_us: Callable[[], int]) -> None:
-        self._clock_us = clock_us
+        super().__init__(clock_us)
         self.booked: Counter[str] = Counter()
         """Transactions by kind."""
         self.refused: Counter[str] = Counter()
@@ -83,20 +77,6 @@ class Account:
         self.stopped: Counter[str] = Counter()
         """Stops that the ledger has told, by bankroll."""
         self.committed_us: int | None = None
-        self.away_us: int | None = clock_us()
-        """Since when Postgres has not answered; none while it does."""
-
-    def answered(self) -> None:
-        self.away_us = None
-
-    def gone(self) -> None:
-        if self.away_us is None:
-            self.away_us = self._clock_us()
-
-    @property
-    def away_seconds(self) -> float:
-        since_us = self.away_us
-        return 0.0 if since_us is None else (self._clock_us() - since_us) / US_PER_SECOND
 
 
 class Keeper:

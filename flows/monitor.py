@@ -25,7 +25,7 @@ from flows.connectors.kept import Ends
 from flows.connectors.parquet import scan
 from flows.drift import drift_report
 from flows.steps.monitor import MonitorState, judge_night, nights, reached
-from flows.steps.records import Outgoing
+from flows.steps.records import Producer
 from models.boosters.scoring import TargetModel
 from models.evaluation.monitor import DriftReport
 from schemas.errors import DataMissing
@@ -42,11 +42,6 @@ class Kept(Protocol):
     def newest_us(self) -> int | None: ...
     def holds(self, ends: Ends) -> bool: ...
     def archives(self) -> AbstractContextManager[list[Path]]: ...
-
-
-class Producer(Protocol):
-    def send(self, message: Outgoing) -> None: ...
-    def confirm(self) -> None: ...
 
 
 @dataclass

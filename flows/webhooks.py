@@ -19,14 +19,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from flows.connectors.files import sole
 from flows.connectors.reading import Mend, Stopped
 from flows.connectors.topic_reader import Lane, Positions, TopicReader
 from flows.connectors.webhooks import Caller, keep, kept_at
 from flows.steps.decode import dead_letter, parse
-from flows.steps.records import Outgoing, Record
+from flows.steps.records import Outgoing, Producer, Record
 from flows.steps.webhooks import Choice, body_of, id_of
 from schemas.errors import ConfigError, RejectedEvent
 from schemas.sections.webhooks import Endpoint
@@ -48,13 +48,6 @@ _MEND = Mend(
 )
 
 T = TypeVar("T")
-
-
-class Producer(Protocol):
-    """Where dead letters go."""
-
-    def send(self, message: Outgoing) -> None: ...
-    def confirm(self) -> None: ...
 
 
 class Tally:

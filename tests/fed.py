@@ -14,8 +14,8 @@ from api.follower import Follower
 from api.news import News, Verdict
 from api.past import Gone, PastRecord, Span, Wants
 from api.ring import Read
-from api.snapshot import Rules
 from api.tokens import Layout, Place, Shape
+from schemas.feed import Rules
 from schemas.topics import TOPIC_OF
 
 RULES = Rules(cutoff_us=3_600_000_000, stale_us=1_800_000_000, heartbeat_ms=1_000)

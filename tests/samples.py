@@ -22,6 +22,19 @@ def at(seconds: float) -> int:
     return OPEN + round(seconds * US_PER_SECOND)
 
 
+BET: dict[str, Any] = {
+    "game_id": GAME,
+    "bankroll": "main",
+    "market": "moneyline",
+    "side": "home",
+    "book": "pinnacle",
+    "price": 1.9,
+    "amount": "10.00",
+    "filled_at_us": at(10),
+}
+"""A fill as it is posted."""
+
+
 def game(second: float = 0, **over: Any) -> GameUpdate:
     fields: dict[str, Any] = {
         "game_id": GAME,

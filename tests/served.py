@@ -10,8 +10,9 @@ import httpx
 from confluent_kafka import Producer
 
 from api.board import Message
-from api.filters import Kind, kind_of
+from api.filters import kind_of
 from api.server import Server
+from schemas.feed import Kind
 from schemas.sections.api import ApiSettings
 from schemas.sections.servers import KafkaSettings
 from schemas.settings import Settings

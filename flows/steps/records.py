@@ -1,6 +1,6 @@
 """What flows between the connectors and the steps."""
 
-from typing import NamedTuple, Self
+from typing import NamedTuple, Protocol, Self
 
 from pydantic import BaseModel
 
@@ -37,6 +37,13 @@ class Outgoing(NamedTuple):
     ) -> Self:
         """With the JSON of a message as its value."""
         return cls(topic, key, message_id, timestamp_us, message.model_dump_json().encode())
+
+
+class Producer(Protocol):
+    """Writes messages; each is where it belongs once `confirm` returns."""
+
+    def send(self, message: Outgoing) -> None: ...
+    def confirm(self) -> None: ...
 
 
 class FeatureBlob(NamedTuple):

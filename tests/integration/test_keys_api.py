@@ -23,26 +23,15 @@ from cli.main import app as cli
 from schemas.sections.api import ApiSettings
 from schemas.sections.servers import KafkaSettings, PostgresSettings
 from schemas.settings import Settings
-from tests.samples import GAME, at
+from tests import samples
+from tests.samples import GAME
 from tests.served import Served, serving, wait_for
 
 T = TypeVar("T")
 DAY = 86_400_000_000
 SOON = 3 * FRESH_SECONDS
 """A revocation is seen in this time; a machine that is busy gets three times what is promised."""
-BET: dict[str, Any] = {
-    "game_id": GAME,
-    "bankroll": "main",
-    "market": "moneyline",
-    "side": "home",
-    "book": "pinnacle",
-    "price": 1.9,
-    "amount": "10.00",
-    "filled_at_us": at(10),
-    "fill_id": "mine",
-}
-
-
+BET = samples.BET | {"fill_id": "mine"}
 PAGES = ("/", "/models", f"/games/{GAME}")
 
 

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from api.board import RETAIN_US, SIGNALS, Board, Message
+from api.board import SIGNALS, Board, Message
 from schemas.decisions import LOCKS, AlertKind, Role
 from schemas.events import QuoteStatus
+from schemas.feed import RETAIN_US
 from schemas.markets import Market, Side, Target
 from schemas.time import US_PER_MINUTE
 from tests import samples

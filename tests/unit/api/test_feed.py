@@ -6,9 +6,10 @@ import json
 import pytest
 
 from api.board import Message
-from api.filters import Filter, Kind, Options
+from api.filters import Filter, Options
 from api.tokens import Position, Shape
 from schemas.decisions import AlertKind, SideQuote
+from schemas.feed import Kind
 from schemas.markets import Market, Side, Target
 from tests import samples
 from tests.fed import LAYOUT, RULES, Log, Replica, events

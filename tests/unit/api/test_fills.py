@@ -15,16 +15,6 @@ from schemas.sections.staking import PaperSettings, StakingSettings
 from schemas.settings import Settings
 from tests import samples
 
-BET: dict[str, Any] = {
-    "game_id": samples.GAME,
-    "bankroll": "main",
-    "market": "moneyline",
-    "side": "home",
-    "book": "pinnacle",
-    "price": 1.9,
-    "amount": "10.00",
-    "filled_at_us": samples.at(10),
-}
 KEY = {"Idempotency-Key": "7"}
 
 
@@ -62,14 +52,14 @@ def post(
 
 
 def test_a_bet_is_recorded_under_its_key(written: list[Fill]) -> None:
-    answer = post(app(), BET, KEY)
+    answer = post(app(), samples.BET, KEY)
     assert answer.status_code == 202
     (made,) = written
     assert made == samples.fill(10, fill_id="api:7", source="api")
     assert Fill.model_validate(answer.json()) == made
     # An id of one's own does as well, and both where they say the same.
-    assert post(app(), BET | {"fill_id": "mine"}).json()["fill_id"] == "mine"
-    assert post(app(), BET | {"fill_id": "api:7"}, KEY).status_code == 202
+    assert post(app(), samples.BET | {"fill_id": "mine"}).json()["fill_id"] == "mine"
+    assert post(app(), samples.BET | {"fill_id": "api:7"}, KEY).status_code == 202
 
 
 def test_the_example_of_the_page_is_a_bet(written: list[Fill]) -> None:
@@ -102,7 +92,7 @@ def test_the_example_of_the_page_is_a_bet(written: list[Fill]) -> None:
 def test_a_wrong_bet_is_a_problem_that_says_where(
     written: list[Fill], over: dict[str, Any], headers: dict[str, str], says: str
 ) -> None:
-    answer = post(app(), BET | over, headers)
+    answer = post(app(), samples.BET | over, headers)
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
     assert says.lower() in answer.json()["detail"].lower()
@@ -124,7 +114,7 @@ def test_from_elsewhere_no_bet_is_taken_without_keys(
     written: list[Fill], how: dict[str, Any]
 ) -> None:
     how = {"headers": KEY} | how
-    answer = post(app(), BET, **how)
+    answer = post(app(), samples.BET, **how)
     assert answer.status_code == 403
     assert "STEAMLINE_API_AUTH" in answer.json()["detail"]
     assert written == []
@@ -141,11 +131,11 @@ def test_from_elsewhere_no_bet_is_taken_without_keys(
     ],
 )
 def test_from_this_machine_it_is(written: list[Fill], how: dict[str, Any]) -> None:
-    assert post(app(), BET, **{"headers": KEY} | how).status_code == 202
+    assert post(app(), samples.BET, **{"headers": KEY} | how).status_code == 202
 
 
 def test_without_a_broker_nothing_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api.fills.PATIENCE_SECONDS", 0.2)
-    answer = post(app(), BET, KEY)
+    answer = post(app(), samples.BET, KEY)
     assert answer.status_code == 503
     assert "nothing was recorded" in answer.json()["detail"]

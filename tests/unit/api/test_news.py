@@ -2,9 +2,10 @@
 
 import pytest
 
-from api.board import RETAIN_US, Message
+from api.board import Message
 from api.news import Bits, News, Verdict, identity
 from schemas.decisions import AlertKind, Role
+from schemas.feed import RETAIN_US
 from schemas.time import US_PER_SECOND
 from tests import samples
 

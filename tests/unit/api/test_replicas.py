@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.board import Message
-from api.filters import Filter, Kind, Options
+from api.filters import Filter, Options
 from api.news import key_of
 from schemas.decisions import AlertKind
+from schemas.feed import Kind
 from schemas.markets import Target
 from tests import samples
 from tests.fed import IDS, KIND_TOPICS, LAYOUT, Client, Log, Replica, news, place_of

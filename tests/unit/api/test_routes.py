@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 import models.staking.portfolio
 from api import pages
 from api.app import create_app
-from api.filters import Kind
 from api.tokens import MAX_TOKEN
 from cli.main import app as cli
 from schemas.errors import ConfigError
+from schemas.feed import Kind
 from schemas.sections.servers import KafkaSettings, PostgresSettings, RedisSettings
 from schemas.settings import Settings
 from tests import samples

@@ -4,9 +4,9 @@ import pytest
 
 from api.board import Board, Message
 from api.rows import GameRow, MarketRow, game_row
-from api.snapshot import Rules
 from schemas.decisions import Refusal
 from schemas.events import QuoteStatus
+from schemas.feed import Rules
 from schemas.markets import Market, Side, Target
 from schemas.time import US_PER_MINUTE
 from tests import samples
