@@ -7,7 +7,7 @@ comes to the same answer about each of its offsets, whatever was read between th
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from api.board import Message, event_time
+from api.board import Message, event_time, latest_start
 from schemas.bets import Settlement
 from schemas.decisions import LOCKS, Alert, Prediction, Stake
 from schemas.events import GameResult, GameUpdate, LineMovement
@@ -77,7 +77,7 @@ class Verdict(Enum):
     REPEAT = auto()
     """This very message came before."""
     OLDER = auto()
-    """Something newer is known, or it comes much too late, or is no news at all."""
+    """Something newer is known, or it is history of a game long over, or it is no news at all."""
 
 
 @dataclass(slots=True)
@@ -101,9 +101,10 @@ class News:
     def hear(self, message: Message) -> Verdict:
         """Told of every message of the partition, in its order."""
         moment = event_time(message)
-        if moment > self._clock_us:
-            self._clock_us = moment
-        elif moment + RETAIN_US < self._clock_us:
+        self._clock_us = max(self._clock_us, moment)
+        long_ago = self._clock_us - RETAIN_US
+        # Old alone says nothing: a partition's games need not be told of in one order of time.
+        if moment < long_ago and latest_start(message.game_id) < long_ago:
             return Verdict.OLDER  # history that somebody fills in
         if isinstance(message, Prediction) and message.shadow:
             return Verdict.OLDER  # a follower would take it for the price

@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.board import Message
+from api.board import Message, latest_start
 from api.news import Bits, News, Verdict, identity
 from schemas.decisions import AlertKind, Role
 from schemas.feed import RETAIN_US
@@ -10,7 +10,8 @@ from schemas.time import US_PER_SECOND
 from tests import samples
 
 NEWS, REPEAT, OLDER = Verdict.NEWS, Verdict.REPEAT, Verdict.OLDER
-LATE = (samples.at(0) - samples.OPEN + RETAIN_US) / US_PER_SECOND
+LATE = (latest_start(samples.GAME) + RETAIN_US - samples.OPEN) / US_PER_SECOND
+"""A second later its game is long over."""
 
 
 @pytest.mark.parametrize(
@@ -53,12 +54,18 @@ LATE = (samples.at(0) - samples.OPEN + RETAIN_US) / US_PER_SECOND
             (samples.settlement("b"), NEWS),
             (samples.settlement("b", result_id="x", settled_at_us=samples.START), OLDER),
         ],
-        # What somebody fills in about times long gone.
+        # What somebody fills in about games long gone.
         [
             (samples.line(LATE), NEWS),
             (samples.line(0, book="circa"), NEWS),
             (samples.line(LATE + 1), NEWS),
             (samples.line(0, book="betmgm"), OLDER),
+        ],
+        # Games are told of one after the other, each from its beginning.
+        [
+            (samples.line(RETAIN_US / US_PER_SECOND + 60), NEWS),
+            (samples.line(0, game_id=samples.OTHER), NEWS),
+            (samples.prediction(1), NEWS),
         ],
     ],
 )
